@@ -1,0 +1,80 @@
+"""The exception tree. Everything raised on purpose derives from StreamerError; the command line maps it to an exit code.
+
+::
+
+    StreamerError               exit code 1
+    ├── UsageError              2  what the user gave cannot be used: says what and what to do
+    │   ├── ConfigError         2  mistakes in a configuration, all at once, with file, line and key
+    │   └── WeightsError        2  a weight file is missing, damaged or of an unknown kind
+    ├── SourceError             a source cannot be opened or read (typed reason)
+    ├── MissingPackageError     2  an optional package or program is not installed: says which extra
+    └── SinkError               a sink cannot write
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+SourceReason = Literal["missing", "empty", "damaged", "unsupported", "permission", "refused", "authentication", "timeout", "tls", "gone"]
+
+
+class StreamerError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(StreamerError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """One mistake in a configuration file."""
+
+    file: str
+    line: int | None
+    """1-based; None if the key is missing from the file."""
+    key: str
+    """Dotted path, for example ``detector.confidence``."""
+    value: str | None
+    """As written, shortened, secrets masked; None if the key is missing."""
+    message: str
+    """What is wrong and, if one is near, the valid key."""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line is not None else self.file
+        value = f" = {self.value}" if self.value is not None else ""
+        return f"{where}: {self.key}{value}: {self.message}"
+
+
+class ConfigError(UsageError):
+    """A configuration with mistakes; ``problems`` holds them all."""
+
+    def __init__(self, problems: Sequence[ConfigProblem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class WeightsError(UsageError):
+    """A weight file is missing, damaged or of an unknown kind."""
+
+
+class MissingPackageError(UsageError):
+    """An optional package or program is not installed."""
+
+
+class SourceError(StreamerError):
+    """A source cannot be opened or read any further."""
+
+    def __init__(self, reason: SourceReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SinkError(StreamerError):
+    """A sink cannot write."""
