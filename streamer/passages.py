@@ -1,0 +1,319 @@
+"""Tracks and their reads to one passage per vehicle (pure).
+
+A track that ends is *held*: the same vehicle may come back as another track (hidden for a while, lost between two frames,
+the next file of a recording). Only when its windows have passed does it become a final passage. All of it depends on the
+order and the times of the frames alone, so the same recording gives the same passages, whatever the batches were.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from streamer.plates import FormatBook, fold, similar
+from streamer.trackrecord import Reading, Shot, TrackRecord
+from streamer.types import Box, Detection, Frame, NoPlateReason, Passage, PassageState, PlateRead, Stamp
+from streamer.vote import Decision, Vote, VoteRules
+
+_log = logging.getLogger(__name__)
+
+STITCH_WITHIN_S = 1.5
+"""An unread track and another one that follow each other within this time, at about the same place, are one vehicle."""
+
+STITCH_REACH = 4.0
+"""How far apart the two may be, in plate widths."""
+
+STITCH_SIZE_RATIO = 2.0
+"""How much their plate heights may differ."""
+
+FLEETING_LOOKS = 3
+"""Unread tracks with fewer looks are taken for false detections and counted, not recorded."""
+
+FLEETING_SCORE = 0.5
+"""And so are unread tracks whose mean detection score is lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageRules:
+    """How reads become passages; the meaning of each is told in ``config.PassagesConfig``."""
+
+    read_interval_s: float
+    min_plate_height_px: float
+    same_plate_window_s: float
+    similar_plate_window_s: float
+    vote: VoteRules
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropRequest:
+    """A crop that should be read now; hand the answer to ``PassageBook.give``."""
+
+    record: TrackRecord
+    shot: Shot
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A vehicle that may have passed: one or more ended tracks."""
+
+    records: list[TrackRecord]
+    decision: Decision
+    previewed: set[str] = field(default_factory=set)
+
+    @property
+    def first(self) -> TrackRecord:
+        return self.records[0]
+
+    @property
+    def last(self) -> TrackRecord:
+        return max(self.records, key=lambda record: _last(record).wall)
+
+    @property
+    def text(self) -> str | None:
+        """The plate, or the best guess while there is none."""
+        return self.decision.plate or self.decision.raw
+
+
+class PassageBook:
+    """The passages of one source."""
+
+    def __init__(self, source_id: str, rules: PassageRules, formats: FormatBook) -> None:
+        self._source_id = source_id
+        self._rules = rules
+        self._formats = formats
+        self._open: dict[tuple[int, int], TrackRecord] = {}
+        self._held: list[_Held] = []
+        self._previews: dict[tuple[int, int], str] = {}
+        self._closing: list[TrackRecord] = []
+        self.fleeting: Counter[str] = Counter()
+        """Tracks that were taken for false detections, by cause: ``few_looks``, ``low_score``."""
+
+    def look(self, frame: Frame, pairs: Sequence[tuple[int, Detection]]) -> list[CropRequest]:
+        """Count what the tracker saw in a frame; gives the crops that should be read before the next frame comes."""
+        due = []
+        for number, detection in pairs:
+            key = (frame.session, number)
+            record = self._open.get(key)
+            if record is None:
+                record = self._open[key] = self._new_record(*key)
+            shot = record.look(frame, detection)
+            if shot is not None:
+                due.append(CropRequest(record, shot))
+        return due
+
+    def ended(self, session: int, numbers: Sequence[int]) -> list[CropRequest]:
+        """Close tracks; gives the crops that should be read before ``decide`` is called."""
+        records = [self._open.pop((session, number)) for number in numbers if (session, number) in self._open]
+        self._closing.extend(records)
+        return [CropRequest(record, shot) for record in records for shot in record.closing()]
+
+    def give(self, request: CropRequest, read: PlateRead | None) -> None:
+        """Take what the reader found in a crop."""
+        request.record.give(request.shot, read)
+
+    def best_text(self, session: int, number: int) -> str | None:
+        """What an open track reads so far, for people who watch; None if nothing."""
+        record = self._open.get((session, number))
+        return (record.decision.plate or record.decision.raw) if record else None
+
+    def decide(self, now: Stamp, session: int) -> list[Passage]:
+        """Hold the tracks that have ended; give the passages that are due at ``now``, a time of ``session``."""
+        passages = self._previews_due()
+        for record in self._closing:
+            passages.extend(self._hold(record))
+        self._closing.clear()
+        keep_s = max(self._rules.same_plate_window_s, self._rules.similar_plate_window_s, STITCH_WITHIN_S)
+        for held in list(self._held):
+            waits = any(self._may_continue(held, record, keep_s) for record in self._open.values())
+            if not waits and _gap_s(held.last, now, session) > keep_s:
+                self._held.remove(held)
+                passages.extend(self._finish(held))
+        return passages
+
+    def flush(self) -> list[Passage]:
+        """Give everything that is held: nothing more will come from this source. Call ``ended`` for open tracks before."""
+        passages = [passage for record in self._closing for passage in self._hold(record)]
+        self._closing.clear()
+        passages.extend(passage for held in self._held for passage in self._finish(held))
+        self._held.clear()
+        return passages
+
+    def open_tracks(self, session: int) -> list[int]:
+        """Numbers of the session's tracks that have not ended."""
+        return [number for owner, number in self._open if owner == session]
+
+    def _new_record(self, session: int, number: int) -> TrackRecord:
+        vote = Vote(self._rules.vote, self._formats)
+        return TrackRecord(
+            session,
+            number,
+            vote,
+            read_interval_s=self._rules.read_interval_s,
+            min_plate_height_px=self._rules.min_plate_height_px,
+        )
+
+    def _previews_due(self) -> list[Passage]:
+        passages = []
+        for key, record in self._open.items():
+            decision = record.decision
+            if decision.sure and decision.plate is not None and self._previews.get(key) != decision.plate:
+                self._previews[key] = decision.plate
+                passages.append(self._passage([record], decision, "preview"))
+        return passages
+
+    def _hold(self, record: TrackRecord) -> list[Passage]:
+        previewed = self._previews.pop((record.session, record.number), None)
+        held = _Held([record], record.decision, {_key(record)} if previewed is not None else set())
+        other = next((known for known in self._held if self._one_vehicle(known, held)), None)
+        if other is None:
+            self._held.append(held)
+            return []
+        withdrawn = [self._passage([record], record.decision, "withdrawn")] if held.previewed else []
+        # Sorted, so that the passage is named by its earliest track whichever of them ended first.
+        other.records = sorted([*other.records, record], key=lambda known: (_first(known).wall, known.session, known.number))
+        other.decision = self._count_again(other.records)
+        _log.debug("%s: track %d.%d continues a passage", self._source_id, record.session, record.number)
+        return withdrawn
+
+    def _count_again(self, records: Sequence[TrackRecord]) -> Decision:
+        vote = Vote(self._rules.vote, self._formats)
+        for order, (read, weight) in enumerate(cast for record in records for cast in record.votes):
+            vote.add(read, weight=weight, order=order)
+        return vote.decision()
+
+    def _may_continue(self, held: _Held, record: TrackRecord, keep_s: float) -> bool:
+        """True while an open track that began within the windows may turn out to be the held vehicle."""
+        if _between_s(held.last, record) > keep_s:
+            return False
+        text = record.decision.plate
+        if record.decision.sure and text is not None and held.text is not None:
+            return fold(text) == fold(held.text) or similar(text, held.text)
+        return _last(record).t - _first(record).t <= keep_s  # not for ever: a parked car that nobody can read stays for days
+
+    def _one_vehicle(self, known: _Held, new: _Held) -> bool:
+        record = new.first
+        gap_s = min(_between_s(old, record) for old in known.records)
+        together = any(_overlap_s(old, record) > 0 for old in known.records)
+        if known.text and new.text:
+            if fold(known.text) == fold(new.text):
+                return gap_s <= self._rules.same_plate_window_s
+            # Two plates in view at the same time are two vehicles, however alike their texts are.
+            return not together and gap_s <= self._rules.similar_plate_window_s and similar(known.text, new.text)
+        if together or gap_s > STITCH_WITHIN_S:
+            return False
+        return any(_near(old, record) for old in known.records)
+
+    def _finish(self, held: _Held) -> list[Passage]:
+        if held.decision.plate is None and self._is_fleeting(held):
+            return [self._passage([held.first], held.decision, "withdrawn")] if held.previewed else []
+        return [self._passage(held.records, held.decision, "final")]
+
+    def _is_fleeting(self, held: _Held) -> bool:
+        looks = sum(record.looks for record in held.records)
+        if looks < FLEETING_LOOKS:
+            self.fleeting["few_looks"] += 1
+            return True
+        if sum(record.score_sum for record in held.records) / looks < FLEETING_SCORE:
+            self.fleeting["low_score"] += 1
+            return True
+        return False
+
+    def _passage(self, records: Sequence[TrackRecord], decision: Decision, state: PassageState) -> Passage:
+        shot = _evidence(records, decision)
+        return Passage(
+            key=_key(records[0]),
+            state=state,
+            source_id=self._source_id,
+            session=records[0].session,
+            tracks=tuple(record.number for record in records),
+            plate=decision.plate,
+            raw=decision.raw,
+            score=decision.score if decision.plate is not None else None,
+            char_scores=decision.char_scores if decision.plate is not None else (),
+            alternatives=decision.alternatives,
+            country=decision.country,
+            format=decision.format,
+            reason=self._reason(records, decision),
+            looks=sum(record.looks for record in records),
+            reads=sum(len(record.votes) for record in records),
+            first=min((_first(record) for record in records), key=lambda stamp: stamp.wall),
+            last=max((_last(record) for record in records), key=lambda stamp: stamp.wall),
+            best=shot.stamp,
+            clock=shot.clock,
+            box=shot.box,
+            box_score=shot.box_score,
+            frame_size=shot.frame_size,
+            crop=shot.crop,
+        )
+
+    def _reason(self, records: Sequence[TrackRecord], decision: Decision) -> NoPlateReason | None:
+        if decision.plate is not None:
+            return None
+        if all(record.tallest_px < self._rules.min_plate_height_px for record in records):
+            return "too_small"
+        if all(record.blurred for record in records):
+            return "blurred"
+        return decision.reason or "too_few_looks"
+
+
+def _evidence(records: Sequence[TrackRecord], decision: Decision) -> Shot:
+    """Give the shot that was read for the decision: the most legible one whose text is the decision's raw text."""
+    readings: list[Reading] = [reading for record in records for reading in record.readings]
+    agreeing = [reading.shot for reading in readings if reading.read.text == decision.raw]
+    shots = agreeing or [record.best for record in records if record.best is not None]
+    return max(shots, key=lambda shot: shot.legibility)
+
+
+def _key(record: TrackRecord) -> str:
+    return f"{record.session}-{record.number}"
+
+
+def _first(record: TrackRecord) -> Stamp:
+    assert record.first is not None, "a record is made by its first look"
+    return record.first
+
+
+def _last(record: TrackRecord) -> Stamp:
+    assert record.last is not None, "a record is made by its first look"
+    return record.last
+
+
+def _gap_s(record: TrackRecord, stamp: Stamp, session: int) -> float:
+    """Seconds from the last look of a record to a stamp. Within a session by its own clock; only between sessions, which
+    share no clock, by the time of day."""
+    if record.session == session:
+        return stamp.t - _last(record).t
+    return (stamp.wall - _last(record).wall).total_seconds()
+
+
+def _between_s(one: TrackRecord, other: TrackRecord) -> float:
+    """Seconds between the end of one and the beginning of the other, whichever came first; 0 if they overlap."""
+    return max(_gap_s(one, _first(other), other.session), _gap_s(other, _first(one), one.session), 0.0)
+
+
+def _overlap_s(one: TrackRecord, other: TrackRecord) -> float:
+    if one.session != other.session:
+        return 0.0
+    return min(_last(one).t, _last(other).t) - max(_first(one).t, _first(other).t)
+
+
+def _near(one: TrackRecord, other: TrackRecord) -> bool:
+    """True if one track begins about where the other ended, at about the same size."""
+    early, late = sorted((one, other), key=lambda record: _first(record).wall)
+    box, start = early.last_box, late.first_box
+    assert box is not None and start is not None
+    return _distance(box, start) <= STITCH_REACH * max(box.width, start.width) and (
+        max(box.height, start.height) <= STITCH_SIZE_RATIO * min(box.height, start.height)
+    )
+
+
+def _distance(one: Box, other: Box) -> float:
+    (x1, y1), (x2, y2) = one.centre, other.centre
+    return math.hypot(x2 - x1, y2 - y1)
+
+
+MakeBook = Callable[[str], PassageBook]
+"""Gives the empty book of a source."""
