@@ -107,7 +107,7 @@ def _settings(recipe: Recipe, settings: dict[str, Any]) -> Made:
     import yaml
 
     content = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).encode()
-    return Made({target: content for target in recipe.targets}, _versions("pyyaml"))
+    return Made(dict.fromkeys(recipe.targets, content), _versions("pyyaml"))
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A YOLOv8 checkpoint to ONNX and OpenVINO: ``python -m streamer.detector.export CHECKPOINT FOLDER``.
 
 A program of its own, because ultralytics brings torch along and reads its settings from the environment at import.
-A checkpoint is a pickle and can run anything: export only what you trust.
+A checkpoint is a pickle, which torch's safe mode keeps from running what it likes; still, export only what you trust.
 """
 
 from __future__ import annotations
@@ -10,22 +10,42 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def quiet_ultralytics(settings: Path) -> None:
-    """Keep ultralytics from the network, from installing packages and from the user's home; call before its first import."""
-    os.environ["YOLO_CONFIG_DIR"] = str(settings)
-    os.environ["YOLO_OFFLINE"] = "true"
-    os.environ["YOLO_AUTOINSTALL"] = "false"
+@contextmanager
+def quiet_ultralytics(settings: Path) -> Iterator[None]:
+    """Import ultralytics within: no network, no package installed, no settings outside ``settings``, nothing on standard output.
+
+    It also unpickles checkpoints in torch's safe mode, with the classes of its own networks only. Has no effect if something
+    else imported ultralytics before.
+    """
+    wanted = {
+        "YOLO_CONFIG_DIR": str(settings),
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_VERBOSE": "false",
+        "ULTRALYTICS_SAFE_LOAD": "true",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def export(checkpoint: Path, folder: Path, size: int = 640) -> None:
     """Write ``NAME.onnx``, ``NAME.xml`` and ``NAME.bin`` (f32, any batch and any size in multiples of 32) into ``folder``."""
-    with tempfile.TemporaryDirectory(prefix="plate-streamer-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="plate-streamer-") as temporary, quiet_ultralytics(Path(temporary)):
         work = Path(temporary)
-        quiet_ultralytics(work)
-        from ultralytics import YOLO
+        from ultralytics.models import YOLO
 
         copy = work / checkpoint.name
         shutil.copyfile(checkpoint, copy)
