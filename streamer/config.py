@@ -1,28 +1,71 @@
-"""What a user may write: frozen pydantic models. Unknown keys are mistakes, units stand in key names, all mistakes come at once."""
+"""What a user may write: frozen pydantic models. Unknown keys are mistakes, units stand in key names, all mistakes come at once.
+
+A field's ``description`` is what an error message calls its values; ``config_file`` reads files and words the messages.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from streamer.errors import ConfigError, ConfigProblem, UsageError
+SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""What a source may be called: the name becomes part of file names."""
+
+PATH_OR_NAME = "path-or-name"
+"""JSON Schema ``format`` of a string that is a path if it looks like one, and else a name."""
+
+START_GROUPS = ("year", "month", "day", "hour", "minute", "second")
+"""Groups that ``start_pattern`` must have, unless it has the one group ``epoch``; ``microsecond`` may come on top."""
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise PydanticCustomError("unknown_name", "is not a time zone", {"valid": sorted(available_timezones())}) from None
+    return name
+
+
+def _start_pattern(pattern: str) -> str:
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except re.error as error:
+        raise PydanticCustomError("bad_pattern", "is not a regular expression: {why}", {"why": str(error)}) from None
+    if "epoch" in groups:
+        return pattern
+    missing = [group for group in START_GROUPS if group not in groups]
+    if missing:
+        raise PydanticCustomError("bad_pattern", "lacks the group {why}, written (?P<name>...)", {"why": ", ".join(missing)})
+    return pattern
+
+
+def _in_order(value: int, info: ValidationInfo, lower: str) -> int:
+    """Check ``value`` against the field ``lower``, which must stand before it and not exceed it."""
+    least = info.data.get(lower)
+    if least is not None and least > value:
+        what = {"lower": lower, "least": least, "upper": info.field_name or "", "value": value}
+        raise PydanticCustomError("out_of_order", "{lower} ({least}) must not exceed {upper} ({value})", what)
+    return value
+
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.0)]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
+TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+StartPattern = Annotated[str, AfterValidator(_start_pattern)]
+PathOrName = Annotated[str, Field(min_length=1, json_schema_extra={"format": PATH_OR_NAME})]
 
 
 class Section(BaseModel):
     """Base of all sections: frozen, unknown keys forbidden."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class FileSource(Section):
@@ -31,10 +74,10 @@ class FileSource(Section):
     path: Path
     start: datetime | None = None
     """When the recording began. Without an offset it is taken in ``time_zone``."""
-    start_pattern: str | None = None
+    start_pattern: StartPattern | None = None
     """Regular expression over the file name with the groups year, month, day, hour, minute, second (and optionally
     microsecond), or one group ``epoch``. Without it, the common forms are tried."""
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     """IANA name, used for times that carry no offset."""
     every: int = Field(default=1, ge=1)
     """Analyse each Nth frame only."""
@@ -45,7 +88,7 @@ class FileSource(Section):
 class DetectorConfig(Section):
     """Plate detection."""
 
-    weights: str = "plate-detector"
+    weights: PathOrName = "plate-detector"
     """A name from weights/manifest.json or a path: .pt (torch), .onnx (ONNX Runtime), .xml or a folder with one
     (OpenVINO), .engine (TensorRT)."""
     backend: Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"] = "auto"
@@ -67,9 +110,9 @@ class ReaderConfig(Section):
 
     engine: Literal["auto", "openvino", "onnxruntime", "paddle_static", "tesseract"] = "auto"
     """``auto``: OpenVINO if installed, else ONNX Runtime."""
-    weights: str = "plate-reader"
+    weights: PathOrName = "plate-reader"
     """A name from weights/manifest.json, or a folder with inference.yml beside the model."""
-    line_weights: str = "plate-lines"
+    line_weights: PathOrName = "plate-lines"
     """Text detector that finds the lines of text in a crop; a name or a file."""
     lines: Literal["detect", "gap"] = "detect"
     """How the lines of a plate are found: by the text detector, or by the gap between two lines only (faster)."""
@@ -110,11 +153,33 @@ class PassagesConfig(Section):
     similar_plate_window_s: Seconds = 4.0
     """A similar plate (one misread apart) again within this time is the same passage."""
 
+    @field_validator("countries")
+    @classmethod
+    def _countries_exist(cls, codes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Check against the codes that ``countries()`` in the validation context gives: only who reads files knows which there are."""
+        known = info.context["countries"]() if codes and info.context else ()
+        for code in codes:
+            if known and code not in known:
+                raise PydanticCustomError(
+                    "unknown_name", "is not a country that the program has formats of", {"valid": sorted(known), "name": code}
+                )
+        return codes
+
+    @field_validator("sure_reads")
+    @classmethod
+    def _sure_reads_in_order(cls, value: int, info: ValidationInfo) -> int:
+        return _in_order(value, info, "min_reads")
+
+    @field_validator("max_plate_chars")
+    @classmethod
+    def _plate_chars_in_order(cls, value: int, info: ValidationInfo) -> int:
+        return _in_order(value, info, "min_plate_chars")
+
 
 class EventsConfig(Section):
     """The event log ``events.jsonl``."""
 
-    directory: Path = Path("out")
+    directory: Path = Field(default=Path("out"), validate_default=False)
     states: Literal["final", "all"] = "final"
     """``all``: previews and withdrawals too."""
     flush: Literal["event", "interval", "system"] = "event"
@@ -135,7 +200,7 @@ class LogConfig(Section):
 class Config(Section):
     """A whole configuration file."""
 
-    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)], FileSource] = {}
+    sources: dict[Annotated[str, Field(pattern=SOURCE_ID)], FileSource] = {}
     batch: int = Field(default=8, ge=1)
     """Frames per detector call at most."""
     detector: DetectorConfig = DetectorConfig()

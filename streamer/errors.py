@@ -38,18 +38,20 @@ class ConfigProblem:
 
     file: str
     line: int | None
-    """1-based; None if the key is missing from the file."""
+    """1-based; of the section around it if the key itself is missing from the file, None if that is too."""
     key: str
-    """Dotted path, for example ``detector.confidence``."""
+    """Dotted path, for example ``detector.confidence``; empty if it is about the file as a whole."""
     value: str | None
     """As written, shortened, secrets masked; None if the key is missing."""
     message: str
     """What is wrong and, if one is near, the valid key."""
+    column: int | None = None
+    """1-based, where the file is no YAML."""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line is not None else self.file
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         value = f" = {self.value}" if self.value is not None else ""
-        return f"{where}: {self.key}{value}: {self.message}"
+        return f"{where}: {self.key}{value}: {self.message}" if self.key else f"{where}: {self.message}"
 
 
 class ConfigError(UsageError):

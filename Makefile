@@ -1,0 +1,70 @@
+# make demo | test | check | bench | clean. Each does its own set-up: virtual environment, packages, weights.
+# VENV=folder takes another virtual environment, PYTHON=program another Python (3.11 or newer).
+
+TARGETS := setup demo test check bench clean
+.PHONY: $(TARGETS)
+.DEFAULT_GOAL := demo
+MAKEFLAGS += --no-print-directory
+
+# `make -f "some where/Makefile"` works too: everything happens in the Makefile's own folder.
+HERE := $(shell cd "$$(dirname "$(strip $(MAKEFILE_LIST))")" && pwd -P)
+ifneq ($(HERE),$(shell pwd -P))
+
+$(TARGETS):
+	@$(MAKE) -C "$(HERE)" $@
+
+else
+
+VENV ?= .venv
+CLIPS := tests/data/clips/vn_toll_gate_720p.mp4 tests/data/clips/gb_one_car_720p.mp4
+
+# Make writes a space in a file name as "\ ".
+empty :=
+space := $(empty) $(empty)
+venv := $(subst $(space),\ ,$(VENV))
+
+# The name of a stamp says what its rule did; it is done again when what it read has changed.
+setup: $(venv)/.installed weights/.fetched
+
+$(venv)/.made:
+	@python="$(PYTHON)"; \
+	for name in python3.11 python3.12 python3.13 python3 python; do \
+		test -n "$$python" || ! "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || python=$$name; \
+	done; \
+	if ! "$${python:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+		echo "Python 3.11 or newer is needed, but $${python:-python3} is $$("$${python:-python3}" --version 2>&1 || echo not there)." \
+			"Install it (Debian: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	"$$python" -m venv "$(VENV)" || { \
+		echo "No virtual environment could be made at $(VENV); on Debian, apt-get install python3-venv may be what is missing." >&2; exit 1; }
+	@touch "$@"
+
+$(venv)/.installed: $(venv)/.made pyproject.toml constraints.txt
+	"$(VENV)/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,tesseract]'
+	@touch "$@"
+
+weights/.fetched: $(venv)/.installed weights/manifest.json
+	"$(VENV)/bin/plate-streamer" weights fetch
+	@touch "$@"
+
+demo: setup
+	rm -rf out/demo
+	"$(VENV)/bin/plate-streamer" replay $(CLIPS) --out out/demo --annotate
+
+test: setup
+	"$(VENV)/bin/python" -m pytest
+
+check: $(venv)/.installed
+	"$(VENV)/bin/ruff" format --check .
+	"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/mypy"
+
+bench: setup
+	"$(VENV)/bin/python" -m train.bench
+
+# The virtual environment and the weights stay: they are slow to get.
+clean:
+	rm -rf out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+endif

@@ -1,0 +1,1 @@
+"""Data, training, evaluation and export of the models; uses ``streamer``, never the other way round."""
