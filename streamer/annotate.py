@@ -38,7 +38,8 @@ class AnnotatedVideo:
 
         if self._key != (frame.source_id, frame.session) or self._stream is None:
             self._start(frame)
-        assert self._stream is not None and self._container is not None
+        assert self._stream is not None
+        assert self._container is not None
         picture = draw(frame, plates)[: self._stream.height, : self._stream.width]
         video_frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
         video_frame.pts, video_frame.time_base = round(frame.t / TIME_BASE), TIME_BASE

@@ -1,4 +1,7 @@
-"""Commands. Exit codes: 0 done, 1 failed, 2 bad input, configuration or usage. Everything heavy is imported by the command that needs it."""
+"""Commands. Exit codes: 0 done, 1 failed, 2 bad input, configuration or usage.
+
+Everything heavy is imported by the command that needs it.
+"""
 
 from __future__ import annotations
 
@@ -49,14 +52,14 @@ def replay(
     ] = None,
     config: ConfigOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for events.jsonl, crops and annotated videos; default: events.directory.", show_default=False)
+        Path | None, typer.Option(help="Folder for the events, crops and annotated videos; default: events.directory.", show_default=False)
     ] = None,
     annotate: Annotated[bool, typer.Option("--annotate", help="Write a video with boxes and texts drawn in.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the events on standard output, one a line, and nothing else there.")] = False,
     every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Analyse each Nth frame only.", show_default=False)] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When the recording began, e.g. 2026-05-01T08:00:00+02:00 (UTC without an offset).", show_default=False),
+        typer.Option(metavar="TIME", help="When the recording began, e.g. 2026-05-01T08:00:00+02:00.", show_default=False),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Frames per detector call.", show_default=False)] = None,
 ) -> None:

@@ -282,8 +282,10 @@ def _last(record: TrackRecord) -> Stamp:
 
 
 def _gap_s(record: TrackRecord, stamp: Stamp, session: int) -> float:
-    """Seconds from the last look of a record to a stamp. Within a session by its own clock; only between sessions, which
-    share no clock, by the time of day."""
+    """Give the seconds from the last look of a record to a stamp.
+
+    Within a session by its own clock; only between sessions, which share none, by the time of day.
+    """
     if record.session == session:
         return stamp.t - _last(record).t
     return (stamp.wall - _last(record).wall).total_seconds()
@@ -304,7 +306,8 @@ def _near(one: TrackRecord, other: TrackRecord) -> bool:
     """True if one track begins about where the other ended, at about the same size."""
     early, late = sorted((one, other), key=lambda record: _first(record).wall)
     box, start = early.last_box, late.first_box
-    assert box is not None and start is not None
+    assert box is not None
+    assert start is not None
     return _distance(box, start) <= STITCH_REACH * max(box.width, start.width) and (
         max(box.height, start.height) <= STITCH_SIZE_RATIO * min(box.height, start.height)
     )

@@ -24,7 +24,10 @@ class Picture:
 
 
 class Source(Protocol):
-    """One unbroken connection to a camera or one recorded file: a session. Only the reading thread may call ``open``, ``read`` and ``close``."""
+    """One unbroken connection to a camera or one recorded file: a session.
+
+    Only the reading thread may call ``open``, ``read`` and ``close``.
+    """
 
     def open(self) -> None:
         """Connect. Raises SourceError with a typed reason."""

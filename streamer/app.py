@@ -1,0 +1,48 @@
+"""Builds the parts from a configuration: the only file, with the commands, that knows everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamer.config import Config
+from streamer.detector import build_detector
+from streamer.passages import PassageBook, PassageRules
+from streamer.pipeline import Observer, Pipeline
+from streamer.plates import FormatBook
+from streamer.reader import build_reader
+from streamer.tracker import PlateTracker
+from streamer.types import PlateRead
+from streamer.vote import Decision, Vote, VoteRules
+
+
+def build_pipeline(config: Config, observer: Observer | None = None) -> Pipeline:
+    """Load the models and give the pipeline. Raises WeightsError or MissingPackageError saying what to do."""
+    rules = config.passages
+    formats = FormatBook.load(rules.countries, only=rules.only_countries)
+    vote = VoteRules(rules.min_reads, rules.sure_reads, rules.min_plate_chars, rules.max_plate_chars)
+    passages = PassageRules(
+        read_interval_s=rules.read_interval_s,
+        min_plate_height_px=rules.min_plate_height_px,
+        same_plate_window_s=rules.same_plate_window_s,
+        similar_plate_window_s=rules.similar_plate_window_s,
+        vote=vote,
+    )
+    single = VoteRules(1, 1, rules.min_plate_chars, rules.max_plate_chars)
+
+    def decide_single(read: PlateRead | None) -> Decision:
+        ballot = Vote(single, formats)
+        if read is not None:
+            ballot.add(read, weight=1.0, order=0)
+        return ballot.decision()
+
+    return Pipeline(
+        build_detector(config.detector),
+        build_reader(config.reader),
+        make_tracker=lambda: PlateTracker(**config.tracker.model_dump()),
+        make_book=lambda source_id: PassageBook(source_id, passages, formats),
+        decide_single=decide_single,
+        observer=observer,
+    )
+
+
+__all__: Sequence[str] = ["build_pipeline"]
