@@ -1,0 +1,190 @@
+"""Who may import whom: the rooms of the program, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A room is a module or a package of streamer/; rooms that are not named here have no place in the design yet.
+ROOMS: dict[str, set[str]] = {
+    "types": set(),
+    "errors": set(),
+    "ports": {"types"},
+    "log": {"types", "errors", "config"},
+    "metrics": {"types", "errors"},
+    "mailbox": {"types", "errors"},
+    # configuration
+    "config": {"errors"},
+    "config_yaml": set(),
+    "config_messages": {"config_yaml"},
+    "config_file": {"config", "config_yaml", "config_messages", "errors", "plates"},
+    # the middle: pure
+    "plates": {"types"},
+    "crops": {"types"},
+    "columns": {"plates"},
+    "vote": {"types", "plates", "columns"},
+    "tracker": {"types", "config"},
+    "trackrecord": {"types", "crops", "vote"},
+    "passages": {"types", "plates", "trackrecord", "vote", "config"},
+    "pipeline": {"types", "ports", "passages", "crops", "vote"},
+    # models
+    "weightfiles": {"errors"},
+    "weightrecipes": {"errors", "weightfiles"},
+    "weights": {"errors", "weightfiles", "weightrecipes"},
+    "detector": {"types", "errors", "config", "weights"},
+    "reader": {"types", "errors", "config", "weights"},
+    # the two ends
+    "sources": {"types", "ports", "errors", "config"},
+    "stills": {"types", "errors"},
+    "capture": {"types", "ports", "errors", "metrics", "mailbox"},
+    "events": {"types", "errors"},
+    "private": {"errors"},
+    "evidence": {"types", "errors", "events", "private"},
+    "store": {"types", "errors", "events", "config", "log", "private"},
+    "delivery": {"types", "ports", "errors", "metrics", "store"},
+    "sinks": {"types", "ports", "errors", "config", "private"},
+    "annotate": {"types", "errors", "pipeline"},
+    "diff": {"errors", "events", "plates"},
+    "doctor": {"errors", "weights"},
+}
+# Those that put the parts together know everybody below them.
+ROOMS["app"] = set(ROOMS)
+ROOMS["commands"] = {*ROOMS}
+ROOMS["cli"] = {"commands", "config", "config_file", "errors", "log"}
+# The package itself only names where its public names live.
+ROOMS["__init__"] = {*ROOMS}
+
+# Libraries and the only rooms that know them. Whoever is not named here is small, or used everywhere.
+LIBRARIES: dict[str, set[str]] = {
+    "av": {"sources", "annotate", "doctor"},
+    "onnxruntime": {"detector", "reader", "weightrecipes", "doctor"},
+    "openvino": {"detector", "reader", "doctor"},
+    "paddle": {"reader"},
+    "paddleocr": {"reader"},
+    "paddlex": {"reader"},
+    "pydantic": {"config", "config_file", "config_messages"},
+    "pydantic_core": {"config", "config_file", "config_messages"},
+    "pytesseract": {"reader"},
+    "rich": {"commands", "cli"},
+    "scipy": {"tracker", "passages"},
+    "sqlalchemy": {"store"},
+    "supervision": {"tracker", "annotate"},
+    "tensorrt": {"detector"},
+    "torch": {"detector"},
+    "trackers": {"tracker"},
+    "typer": {"cli"},
+    "ultralytics": {"detector", "weightrecipes"},
+}
+
+
+def room_of(file: Path, package: Path) -> str:
+    first = file.relative_to(package).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(source: str) -> Iterator[str]:
+    """Give every module that is imported anywhere in the source, at the top, in a function or for types only."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            if node.module in ("streamer", "train"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif (
+            isinstance(node, ast.Call)
+            and "import_module" in ast.unparse(node.func)
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield str(node.args[0].value)
+
+
+def arrows(package: Path) -> set[tuple[str, str]]:
+    """Give (room, imported module) for a whole package."""
+    files = sorted(package.rglob("*.py"))
+    assert files
+    return {(room_of(file, package), name) for file in files for name in imports_of(file.read_text(encoding="utf-8"))}
+
+
+def room_arrows(package: Path) -> set[tuple[str, str]]:
+    """Give (room, room) of the program itself."""
+    pairs = ((room, name.split(".")[1]) for room, name in arrows(package) if name.startswith("streamer."))
+    return {(room, other) for room, other in pairs if room != other}
+
+
+def forbidden(package: Path) -> list[str]:
+    """Give what is wrong with the imports of a package that is laid out like streamer/."""
+    found = [f"{room} imports {other}" for room, other in room_arrows(package) if room in ROOMS and other not in ROOMS[room]]
+    found += [f"{room} imports train" for room, name in arrows(package) if name.split(".")[0] == "train"]
+    for room, name in arrows(package):
+        library = name.split(".")[0]
+        if room not in LIBRARIES.get(library, {room}):
+            found.append(f"{room} imports the library {library}")
+    return sorted(found)
+
+
+def test_no_room_imports_what_it_may_not_know() -> None:
+    assert forbidden(ROOT / "streamer") == []
+
+
+def test_every_room_has_its_place_in_the_design() -> None:
+    rooms = {room_of(file, ROOT / "streamer") for file in (ROOT / "streamer").rglob("*.py")}
+    assert rooms <= set(ROOMS), f"say in tests/test_imports.py whom they may import: {sorted(rooms - set(ROOMS))}"
+
+
+def test_no_two_rooms_need_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for room, other in room_arrows(ROOT / "streamer"):
+        if room != "__init__":
+            graph.setdefault(room, set()).add(other)
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "complaint"),
+    [
+        ("types.py", "from streamer import errors", "types imports errors"),
+        ("pipeline.py", "def f():\n    import streamer.detector.nets", "pipeline imports detector"),
+        ("plates/text.py", "from streamer.passages import X", "plates imports passages"),
+        ("app.py", "from streamer.cli import main", "app imports cli"),
+        ("tracker.py", "import train.evaluate", "tracker imports train"),
+        ("store.py", "from importlib import import_module\nimport_module('torch')", "store imports the library torch"),
+    ],
+)
+def test_a_forbidden_import_is_found_wherever_it_stands(tmp_path: Path, file: str, source: str, complaint: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(source)
+    assert forbidden(tmp_path) == [complaint]
+
+
+NUMPY_ALONE = """
+import sys
+
+class OnlyNumpy:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in {"numpy", "streamer", *sys.stdlib_module_names}:
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, OnlyNumpy())
+import streamer.pipeline
+print(streamer.pipeline.Pipeline.__name__)
+"""
+
+
+def test_the_pipeline_can_be_imported_where_numpy_is_all_there_is() -> None:
+    done = subprocess.run([sys.executable, "-c", NUMPY_ALONE], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "Pipeline"
