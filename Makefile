@@ -32,7 +32,7 @@ $(venv)/.made:
 		test -n "$$python" || ! "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || python=$$name; \
 	done; \
 	if ! "$${python:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-		echo "Python 3.11 or newer is needed, but $${python:-python3} is $$("$${python:-python3}" --version 2>&1 || echo not there)." \
+		echo "Python 3.11 or newer is needed, but $${python:-python3} is $$("$${python:-python3}" --version 2>&1 | head -n 1)." \
 			"Install it (Debian: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; \
 	fi; \
 	"$$python" -m venv "$(VENV)" || { \
