@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,6 @@ def _is_local(host: str) -> bool:
 
 def pytest_configure() -> None:
     sys.addaudithook(_refuse_network)
-    # For the programs that tests start.
-    os.environ["NO_PROXY"] = "*"
 
 
 @pytest.fixture(scope="session")
