@@ -26,13 +26,13 @@ from streamer.plates.lookalikes import LOOKALIKES
 from streamer.plates.tables import CODES, Entry, Fits, Floats, FormatTables, texts
 from streamer.plates.text import ALPHABET
 
-NATS = 10.0
-"""Logarithm of the odds against an unrelated confusion; O/0 costs 0.8, 5/S 3 nats."""
-FREE = 1.05
+NATS = 12.0
+"""Logarithm of the odds against an unrelated confusion; O/0 costs 1.4, 5/S 3 nats, which is to say 1 in 4 and 1 in 20."""
+FREE = 1.6
 """Nats up to which one substitution is open even where the text fits as it stands: O/0, I/1, and what the looks leave open."""
 MAX_NATS = 3.6
 """Nats that all substitutions of a text may cost together: one of the classic pairs, or several of O/0 and I/1."""
-MAX_NATS_EXPECTED = 7.5
+MAX_NATS_EXPECTED = 6.5
 """The same for a country that is expected: two classic pairs."""
 BONUS = (6.0, 4.0)
 """Nats that the first expected country gains, and the least that a later one gains; 0.5 less for each place in the list."""

@@ -1,8 +1,8 @@
 """Which characters are taken for which, and how far two plate texts are apart.
 
 Costs are fractions of an unrelated confusion (1.0); 0 is the same character. They are ordered by what plate readers confuse:
-pairs that many plate fonts draw alike (O and 0, I and 1) cost nearly nothing, the classic pairs of optical character recognition
-(2 Z, 5 S, 8 B, 6 G, 0 Q D) about a third, and weaker ones, seen on small, blurred or partly covered plates, about a half. They
+pairs that many plate fonts draw alike (O and 0, I and 1) cost least, the classic pairs of optical character recognition
+(2 Z, 5 S, 8 B, 6 G, 0 Q D) about a quarter, and weaker ones, seen on small, blurred or partly covered plates, about a half. They
 are judged, not measured. Symmetrical: a vote over looks does not know which of the two was there.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from streamer.plates.text import ALPHABET
 
-ALIKE = 0.35
+ALIKE = 0.30
 """Pairs up to this cost count as one reading: looks that differ only in them agree."""
 
 GAP = 0.8
@@ -21,10 +21,10 @@ INNER_GAP = 1.0
 """Cost of a missing or additional character inside a text."""
 
 _PAIRS: dict[float, str] = {
-    0.08: "0O",
-    0.10: "1I",
-    0.30: "2Z 5S 8B OQ",
-    0.35: "6G 0D 0Q OD",
+    0.12: "0O",
+    0.13: "1I",
+    0.25: "2Z 5S 8B OQ",
+    0.30: "6G 0D 0Q OD",
     0.40: "EF 1L IL 17 CG UV VY 38 PR",
     0.45: "IT 7T 4A MN HN KX FP BR 3B 68 08",
     0.50: "1T I7 7Z 27 DQ CO HM MW VW XY TY 89 8S 56 06 BD 6B",
