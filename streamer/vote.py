@@ -24,7 +24,7 @@ NEAR = 1 / 3
 CONTESTED = 0.5
 """A character is contested if another one has more than this part of its votes."""
 CONTRADICTION = 0.85
-"""The looks contradict each other if another text has more than this part of the plate's support."""
+"""The looks contradict each other if another text has more than this part of the plate's support, and as many looks as a plate needs."""
 FIT_FACTOR = 2.0
 """How much more a number of characters is believed if a country format fits, and again if that country is expected."""
 EDGE = 2
@@ -146,10 +146,10 @@ class Vote:
         best = max(hypotheses, key=lambda hypothesis: (hypothesis.log_odds, len(hypothesis.voted)))
         agreeing = best.agreeing()
         raw = _closest(looks, best.plate)
-        rival = _rival(texts, best)
+        rival, rival_looks = _rival(texts, best)
         if agreeing < max(1, self._rules.min_reads):
             return _no_plate("too_few_looks", raw, _shares(texts), agreeing, len(looks))
-        if rival > CONTRADICTION * best.support():
+        if rival_looks >= self._rules.min_reads and rival > CONTRADICTION * best.support():
             return _no_plate("rejected", raw, _shares(texts), agreeing, len(looks))
         char_scores = tuple(_char_score(column, c, looks) for column, c in zip(best.columns, best.plate, strict=True))
         score = math.exp(math.fsum(math.log(max(s, 1e-9)) for s in char_scores) / len(char_scores))
@@ -199,10 +199,12 @@ def _closest(looks: Sequence[Look], text: str) -> Look:
     return min(looks, key=lambda look: (distance(look.text, text), -look.strength, look.order))
 
 
-def _rival(groups: Sequence[Group], best: _Hypothesis) -> float:
-    """Weight of the heaviest other text, counted with its look-alikes; texts that differ at the ends only are no rivals."""
+def _rival(groups: Sequence[Group], best: _Hypothesis) -> tuple[float, int]:
+    """Weight and looks of the heaviest other text, counted with its look-alikes; texts that differ at the ends only are no rivals."""
     others = [other for other in groups if not best.agrees(other.text) and not _edges_differ(other.text, best.plate)]
-    return max((math.fsum(o.weight for o in others if alike(o.text, group.text)) for group in others), default=0.0)
+    parties = [[other for other in others if alike(other.text, rival.text)] for rival in others]
+    counts = [(math.fsum(same.weight for same in party), sum(len(same.looks) for same in party)) for party in parties]
+    return max(counts, default=(0.0, 0))
 
 
 def _edges_differ(a: str, b: str) -> bool:

@@ -66,7 +66,7 @@ def align(a: str, b: str) -> tuple[tuple[int | None, int | None], ...]:
         if i and j and here == table[i - 1][j - 1] + confusion(a[i - 1], b[j - 1]):
             i, j = i - 1, j - 1
             pairs.append((i, j))
-        elif i and here == table[i - 1][j] + _gap(j, len(b)):
+        elif i and (not j or here == table[i - 1][j] + _gap(j, len(b))):
             i -= 1
             pairs.append((i, None))
         else:
