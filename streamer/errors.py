@@ -8,6 +8,7 @@
     │   └── WeightsError        2  a weight file is missing, damaged or of an unknown kind
     ├── SourceError             a source cannot be opened or read (typed reason)
     ├── MissingPackageError     2  an optional package or program is not installed: says which extra
+    ├── StoreError              the durable record of events or their evidence cannot be written or read
     └── SinkError               a sink cannot write
 """
 
@@ -76,6 +77,10 @@ class SourceError(StreamerError):
     def __init__(self, reason: SourceReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class StoreError(StreamerError):
+    """The durable record of events or their evidence cannot be written or read."""
 
 
 class SinkError(StreamerError):

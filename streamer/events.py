@@ -1,0 +1,130 @@
+"""Passages to events: what is recorded, one JSON object a line. Its form is told by the JSON Schema in ``schemas`` (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from streamer.types import Box, ModelInfo, Passage, Stamp
+
+SCHEMA_VERSION = 1
+"""Grows with every change of an event's fields, because the schema allows no others."""
+
+Event = dict[str, Any]
+"""JSON values only; ``event_schema`` tells the fields."""
+
+EventMaker = Callable[[int], Event]
+"""Gives the event for a sequence number."""
+
+_SCORE_DIGITS = 4
+_PIXEL_DIGITS = 1
+_SECOND_DIGITS = 6
+
+
+def event_of(
+    passage: Passage,
+    *,
+    event_id: str,
+    sequence: int,
+    detector: ModelInfo,
+    reader: ModelInfo,
+    crop_file: str,
+    crop_sha256: str,
+    program_version: str,
+    written_at: datetime,
+) -> Event:
+    """Give the event that records a passage.
+
+    Args:
+        passage: what happened.
+        event_id: UUIDv7 in its usual form; new for every event, also for the final one after a preview.
+        sequence: number of the event in its store, 1 and up.
+        detector: the model that found the plate.
+        reader: the model that read it.
+        crop_file: where the evidence lies, relative to the folder of the log.
+        crop_sha256: of that file, lower-case hex.
+        program_version: of this program.
+        written_at: now, aware.
+
+    Raises:
+        ValueError: a time has no offset.
+    """
+    crop_height, crop_width = passage.crop.shape[:2]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "event_id": event_id,
+        "sequence": sequence,
+        "state": passage.state,
+        "passage": passage.key,
+        "source": passage.source_id,
+        "session": passage.session,
+        "tracks": list(passage.tracks),
+        "plate": passage.plate,
+        "raw": passage.raw,
+        "score": None if passage.score is None else _score(passage.score),
+        "char_scores": [_score(score) for score in passage.char_scores],
+        "alternatives": [{"plate": text, "score": _score(score)} for text, score in passage.alternatives],
+        "country": passage.country,
+        "format": passage.format,
+        "reason": passage.reason,
+        "looks": passage.looks,
+        "reads": passage.reads,
+        "first": _stamp(passage.first),
+        "last": _stamp(passage.last),
+        "best": _stamp(passage.best),
+        "clock": passage.clock,
+        "box": _box(passage.box),
+        "box_score": _score(passage.box_score),
+        "frame_size": list(passage.frame_size),
+        "crop": {"file": crop_file, "sha256": crop_sha256, "width": crop_width, "height": crop_height},
+        "models": {"detector": _model(detector), "reader": _model(reader)},
+        "program_version": program_version,
+        "written_at": utc_text(written_at),
+    }
+
+
+def to_line(event: Event) -> str:
+    r"""Give the event as compact JSON without a line end, keys in the order of the dict.
+
+    The text can always be encoded as UTF-8: bytes of a file name that are no UTF-8 (lone surrogates in Python) become ``\udcXX``.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def utc_text(moment: datetime) -> str:
+    """Give an aware time as ``2026-05-01T08:00:00.000000Z``. Raises ValueError if it has no offset."""
+    if moment.utcoffset() is None:
+        raise ValueError(f"a time without an offset from UTC: {moment}")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@cache
+def event_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) of the events that this version writes."""
+    text = files("streamer").joinpath("schemas", f"event-{SCHEMA_VERSION}.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _score(value: float) -> float:
+    return round(float(value), _SCORE_DIGITS)
+
+
+def _box(box: Box) -> list[float]:
+    return [round(float(edge), _PIXEL_DIGITS) for edge in (box.x1, box.y1, box.x2, box.y2)]
+
+
+def _stamp(stamp: Stamp) -> dict[str, object]:
+    return {"time": utc_text(stamp.wall), "media_time_s": round(float(stamp.t), _SECOND_DIGITS), "frame": stamp.index}
+
+
+def _model(info: ModelInfo) -> dict[str, str]:
+    return {"name": info.name, "sha256": info.sha256, "backend": info.backend}

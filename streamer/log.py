@@ -1,0 +1,125 @@
+"""The program's own messages: text for people or JSON for machines, and no credentials in either."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from streamer.config import LogConfig
+
+MASK: Final = "***"
+
+# Passwords contain "/", "@" and ":" unescaped, so everything up to the word's last "@" goes: rather a host lost than a password shown.
+_USER_INFO: Final = re.compile(r"(?<=//)(?P<secret>\S+)@")
+_SECRET_NAME: Final = re.compile(
+    r"password|passwd|passphrase|secret|token|credential|authorization|signature|(?:api|access|private)[_-]?key"
+    r"|(?<![a-z])(?:pass|pas|pwd|psw|pw|auth|sig)(?![a-z])",
+    re.IGNORECASE,
+)
+# What is in quotes, and all that sticks to it; after "Authorization" the rest of the line.
+_NAMED: Final = re.compile(
+    rf"""(?:{_SECRET_NAME.pattern})[\w-]*["']?\s*[=:]\s*"""
+    r"""(?P<secret>(?:basic|bearer|digest)\s[^\n]*|(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')?\S*)""",
+    re.IGNORECASE,
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_RECORD_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def redact(text: str) -> str:
+    """Mask the credentials in a text.
+
+    Masked are the user and password of a URL (``scheme://user:password@host``, whatever the password contains but white space), and
+    what follows a name like ``password``, ``pwd``, ``token`` or ``secret`` with ``=`` or ``:``, up to the next white space. In doubt
+    more is masked.
+    """
+    spans = sorted(match.span("secret") for pattern in (_USER_INFO, _NAMED) for match in pattern.finditer(text))
+    parts: list[str] = []
+    end = 0
+    for start, stop in spans:
+        if start > end or not parts:
+            parts += [text[end:start], MASK]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
+
+
+def configure(config: LogConfig, stream: TextIO) -> None:
+    """Send the messages of all libraries to ``stream``: the program's own from the configured level on, others' warnings and errors.
+
+    May be called again; what an earlier call set up is replaced.
+    """
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler.formatter, _Formatter)]:
+        root.removeHandler(handler)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_JsonFormatter() if config.format == "json" else _TextFormatter())
+    root.addHandler(handler)
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    root.setLevel(max(level, logging.WARNING))
+    for package in ("streamer", "train"):
+        logging.getLogger(package).setLevel(level)
+
+
+class _Formatter(logging.Formatter):
+    """Takes a record apart without changing it: other handlers get the same one."""
+
+    def message(self, record: logging.LogRecord) -> str:
+        return redact(record.getMessage())
+
+    def time(self, record: logging.LogRecord) -> str:
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def extras(self, record: logging.LogRecord) -> dict[str, object]:
+        return {key: _plain(value, key) for key, value in record.__dict__.items() if key not in _RECORD_FIELDS}
+
+    def trace(self, record: logging.LogRecord) -> str:
+        parts = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            parts.append(record.stack_info)
+        return redact("\n".join(parts))
+
+
+class _TextFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        words = [self.time(record), f"{record.levelname:7}", f"{record.name}:", self.message(record)]
+        words += [f"{key}={value}" for key, value in self.extras(record).items()]
+        line = _CONTROL.sub(_escape, " ".join(words))  # nobody's text may forge a line or drive the terminal
+        trace = self.trace(record)
+        return f"{line}\n{trace}" if trace else line
+
+
+class _JsonFormatter(_Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = {
+            "time": self.time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self.message(record),
+        }
+        trace = self.trace(record)
+        if trace:
+            fields["exception"] = trace
+        return json.dumps(self.extras(record) | fields, allow_nan=False)
+
+
+def _plain(value: object, name: str) -> object:
+    """Give a value as JSON can hold it, without credentials."""
+    if _SECRET_NAME.search(name):
+        return MASK
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _plain(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, "") for item in value]
+    return redact(str(value))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

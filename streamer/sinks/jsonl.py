@@ -1,0 +1,274 @@
+"""The event log: ``events.jsonl``, one event a line, only ever whole lines, each event once."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from streamer import private
+from streamer.config import EventsConfig
+from streamer.errors import SinkError
+
+_log = logging.getLogger(__name__)
+
+CURRENT: Final = "events.jsonl"
+ROTATED: Final = "events-*.jsonl"
+
+TAIL_BYTES: Final = 4 * 2**20
+"""How far back a sink looks for events that it already has: more than one delivery batch takes."""
+
+_MEGABYTE: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the sink needs to know of an event."""
+
+    text: bytes
+    """With its line end."""
+    event_id: str
+    sequence: int
+    state: str
+    written_at: datetime
+
+
+class JsonlSink:
+    """Appends events to ``events.jsonl`` in a folder. One process and one thread at a time.
+
+    A file that is full or, if wanted, of another UTC day is renamed to ``events-<time>-<sequence>.jsonl`` after the writing time and
+    the sequence number of its first event, so the names sort in the order of the events.
+
+    An event that comes again because the program died before it noted the delivery is not written again.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: EventsConfig,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the log, and mend its end if a crash or a full disk tore the last line.
+
+        Args:
+            directory: made if it is not there.
+            config: its ``states``, ``flush...`` and ``rotate...``.
+            now: gives the time of day, for the daily rotation.
+            monotonic: gives seconds, for the flush interval.
+
+        Raises:
+            SinkError: the log cannot be opened or is no event log, or another process has it open.
+        """
+        self._directory = directory
+        self._file = directory / CURRENT
+        self._config = config
+        self._now = now
+        self._monotonic = monotonic
+        self._flushed_at = monotonic()
+        self._dirty = False
+        self._handle: int | None = None
+        self._size = 0
+        self._first: _Line | None = None
+        self._seen: set[str] = set()
+        try:
+            private.make_folder(directory)
+            self._open()
+            self._seen = self._recent_ids()
+        except OSError as error:
+            self._release()
+            raise self._error("opened", error) from error
+        except SinkError:
+            self._release()
+            raise
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Append events.
+
+        Takes all or, if it raises, a whole number of them, which it knows when they come again. Without lines only a flush that is
+        due happens. After ``close`` it opens the log again.
+
+        Raises:
+            SinkError: the disk is full or failed, or a line is no event. No half line stays.
+        """
+        try:
+            events = [_parse(line.encode()) for line in lines]
+        except ValueError as error:
+            raise SinkError(f"{self._file}: will not take a line that is no event: {error}") from error
+        wanted = [event for event in events if event.event_id not in self._seen and self._config.states in ("all", event.state)]
+        try:
+            if self._handle is None:
+                self._open()
+            while wanted:
+                if self._is_due(wanted[0]):
+                    self._rotate()
+                count = self._how_many_fit(wanted)
+                self._append(wanted[:count])
+                self._seen.update(event.event_id for event in wanted[:count])
+                wanted = wanted[count:]
+            if self._dirty and self._flush_is_due():
+                self._flush()
+        except OSError as error:
+            raise self._error("written", error) from error
+        if events:
+            # Only the last batch can come again.
+            self._seen = {event.event_id for event in events}
+
+    def close(self) -> None:
+        """Force everything to disk and let go. Idempotent. Raises SinkError."""
+        try:
+            if self._dirty:
+                self._flush()
+        except OSError as error:
+            raise self._error("written", error) from error
+        finally:
+            self._release()
+
+    def _open(self) -> None:
+        is_new = not self._file.exists()
+        self._handle = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, private.FILE_MODE)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._release()
+            raise SinkError(f"{self._file}: another process writes this log. Stop it, or give this one its own folder.") from error
+        if is_new:
+            private.sync_folder(self._directory)
+        self._size = os.fstat(self._handle).st_size
+        self._mend(self._handle)
+        self._first = self._read_first() if self._size else None
+
+    def _mend(self, handle: int) -> None:
+        """Drop what follows the last line end, or end it if only that is missing; the store has every event that is dropped."""
+        tail = _tail(self._file)
+        if b"\n" not in tail:
+            tail = self._file.read_bytes()
+        torn = tail[tail.rfind(b"\n") + 1 :]
+        if not torn:
+            return
+        if _event_id(torn) is not None:
+            self._size += os.write(handle, b"\n")
+        else:
+            self._size -= len(torn)
+            os.ftruncate(handle, self._size)
+            _log.warning("%s: dropped %d bytes of a line that was not written to its end", self._file, len(torn))
+        os.fsync(handle)
+
+    def _read_first(self) -> _Line:
+        with self._file.open("rb") as log:
+            line = log.readline()
+        try:
+            return _parse(line)
+        except ValueError as error:
+            raise SinkError(f"{self._file}:1: is no event, so this is no event log. Move the file elsewhere. ({error})") from error
+
+    def _recent_ids(self) -> set[str]:
+        """Give the ids of the events at the end of the log, which may be a file that was rotated just before a crash."""
+        tails = [_tail(self._file)]
+        rotated = sorted(self._directory.glob(ROTATED))
+        if rotated and len(tails[0]) < TAIL_BYTES:
+            tails.append(_tail(rotated[-1]))
+        found = (_event_id(line) for tail in tails for line in tail.split(b"\n"))
+        return {event_id for event_id in found if event_id is not None}
+
+    def _is_due(self, event: _Line) -> bool:
+        """Tell whether the file must be rotated before it takes this event."""
+        if self._first is None:
+            return False
+        if self._config.rotate_daily and self._first.written_at.date() != self._now().astimezone(UTC).date():
+            return True
+        return self._size + len(event.text) > self._config.rotate_mb * _MEGABYTE
+
+    def _how_many_fit(self, events: Sequence[_Line]) -> int:
+        """Count the events that the file takes before it is full: at least one."""
+        size = self._size + len(events[0].text)
+        for count, event in enumerate(events[1:], start=1):
+            size += len(event.text)
+            if size > self._config.rotate_mb * _MEGABYTE:
+                return count
+        return len(events)
+
+    def _rotate(self) -> None:
+        assert self._first is not None
+        self._flush()
+        target = self._directory / f"events-{self._first.written_at:%Y%m%dT%H%M%SZ}-{self._first.sequence:010d}.jsonl"
+        if target.exists():
+            raise SinkError(f"{target}: is in the way of the log that is full now. Move it elsewhere.")
+        self._file.rename(target)
+        private.sync_folder(self._directory)
+        self._release()
+        self._open()
+
+    def _append(self, events: Sequence[_Line]) -> None:
+        """Append whole lines, flushed if the policy says so, or leave the file as it was."""
+        assert self._handle is not None, "the sink is closed"
+        rest = memoryview(b"".join(event.text for event in events))
+        length = len(rest)
+        try:
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+            self._dirty = True
+            if self._config.flush == "event":
+                self._flush()
+        except OSError:
+            os.ftruncate(self._handle, self._size)
+            raise
+        self._size += length
+        self._first = self._first or events[0]
+
+    def _flush_is_due(self) -> bool:
+        return self._config.flush == "interval" and self._monotonic() - self._flushed_at >= self._config.flush_interval_s
+
+    def _flush(self) -> None:
+        assert self._handle is not None, "the sink is closed"
+        os.fsync(self._handle)
+        self._dirty = False
+        self._flushed_at = self._monotonic()
+
+    def _release(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _error(self, what: str, error: OSError) -> SinkError:
+        return SinkError(f"{self._file}: the event log cannot be {what}: {error.strerror or error}. Free space or allow writing there.")
+
+
+def _parse(line: bytes) -> _Line:
+    """Take a line apart. Raises ValueError if it is no event."""
+    try:
+        event = json.loads(line)
+        return _Line(
+            text=line.rstrip(b"\n") + b"\n",
+            event_id=str(event["event_id"]),
+            sequence=int(event["sequence"]),
+            state=event["state"],
+            written_at=datetime.fromisoformat(event["written_at"]).astimezone(UTC),
+        )
+    except KeyError as error:
+        raise ValueError(f"it has no {error}") from error
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _event_id(line: bytes) -> str | None:
+    """Give the id of the event that a line holds, None if it holds none."""
+    try:
+        return _parse(line).event_id
+    except ValueError:
+        return None
+
+
+def _tail(file: Path) -> bytes:
+    """Give the last ``TAIL_BYTES`` of a file."""
+    with file.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+        return log.read()
