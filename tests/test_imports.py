@@ -52,7 +52,8 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"types", "ports", "errors", "metrics", "store"},
     "sinks": {"types", "ports", "errors", "config", "private"},
     "annotate": {"types", "errors", "pipeline"},
-    "diff": {"errors", "events", "plates"},
+    "eventlog": {"errors", "events"},
+    "diff": {"eventlog"},
     "doctor": {"errors", "weights"},
 }
 # Those that put the parts together know everybody below them.
@@ -74,7 +75,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic_core": {"config", "config_file", "config_messages"},
     "pytesseract": {"reader"},
     "rich": {"commands", "cli"},
-    "scipy": {"tracker", "passages"},
+    "scipy": {"tracker", "passages", "diff"},
     "sqlalchemy": {"store"},
     "supervision": {"tracker", "annotate"},
     "tensorrt": {"detector"},
