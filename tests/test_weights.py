@@ -11,10 +11,13 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import cv2
 import pytest
 import yaml
 
 from streamer import weights
+from streamer.config import DetectorConfig
+from streamer.detector import build_detector
 from streamer.errors import WeightsError
 
 KEYS = "".join(f"{c}\n" for c in "AB中").encode()
@@ -248,3 +251,21 @@ def test_the_readers_settings_have_a_character_for_each_output() -> None:
     characters = yaml.safe_load((folder / "inference.yml").read_text())["PostProcess"]["character_dict"]
     session = onnxruntime.InferenceSession(str(folder / "inference.onnx"), providers=["CPUExecutionProvider"])
     assert session.get_outputs()[0].shape[2] == len(characters) + 2, "plus the blank and the space"
+
+
+@pytest.mark.slow
+def test_the_exported_detector_finds_what_the_shipped_one_finds(tmp_path: Path) -> None:
+    """Everything derived anew from the packaged files, which are in place, so without a package index."""
+    shipped = Path(__file__).parents[1] / "weights"
+    for file in (f["target"] for f in json.loads((shipped / "manifest.json").read_text())["files"]):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).symlink_to(shipped / file)
+    (tmp_path / "manifest.json").symlink_to(shipped / "manifest.json")
+    weights.fetch(tmp_path, report=lambda _: None)
+    assert set(weights.states(tmp_path).values()) == {"ok"}
+    for name in ("plate-detector.onnx", "plate-detector.bin"):
+        made, known = (d / "starters" / name for d in (tmp_path, shipped))
+        assert made.stat().st_size == pytest.approx(known.stat().st_size, rel=0.01)
+    picture = cv2.imread(str(Path(__file__).parent / "data/photos/fa_00004.webp"))
+    found = [build_detector(DetectorConfig(weights=str(d / "starters/plate-detector.xml"))).detect([picture]) for d in (tmp_path, shipped)]
+    assert found[0] == found[1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector.boxes import detections
-from streamer.detector.choice import Choice, choose, cuda_devices
+from streamer.detector.choice import Choice, choose
 from streamer.detector.letterbox import input_shape, letterbox
 from streamer.detector.nets import Net, OnnxNet, OpenVinoNet, Shape
 from streamer.errors import WeightsError
@@ -16,7 +18,7 @@ from streamer.types import Detection, Image, ModelInfo
 COMMON_FRAME = (16, 9)
 """Width and height of what cameras send, nearly always: the shape that is made ready when the detector is built."""
 
-__all__ = ["PlateDetector", "build_detector", "cuda_devices"]
+__all__ = ["PlateDetector", "build_detector"]
 
 
 class PlateDetector:
@@ -55,9 +57,12 @@ def build_detector(config: DetectorConfig, *, stills: bool = False) -> PlateDete
     """
     choice = choose(config)
     fit = config.input_shape == "fit" or (config.input_shape == "auto" and not stills)
-    net = _load(choice, config, input_shape(*COMMON_FRAME, config.input_size, fit=fit))
+    first = input_shape(*COMMON_FRAME, config.input_size, fit=fit)
+    net = _load(choice, config, first)
     if net.fixed and config.input_shape == "fit":
         raise WeightsError(f"{choice.path}: takes squares only; export it with dynamic=True, or leave out detector.input_shape")
+    # What is no plate detector shows at the first picture: have that now, and the first frame does not wait for warm-up.
+    net.run([np.zeros((*first, 3) if not net.fixed else (config.input_size, config.input_size, 3), np.uint8)])
     info = ModelInfo(choice.path.stem, weights.sha256_of(choice.path), net.backend)
     return PlateDetector(net, info, config, fit=fit and not net.fixed)
 
