@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from streamer.events import event_of
+from streamer.types import Box, ModelInfo, Passage, Stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,3 +52,63 @@ def root() -> Path:
 def data() -> Path:
     """tests/data."""
     return ROOT / "tests" / "data"
+
+
+def _stamp(t: float, start: datetime) -> Stamp:
+    return Stamp(t, start + timedelta(seconds=t), round(t * 25))
+
+
+@pytest.fixture(scope="session")
+def make_passage() -> Callable[..., Passage]:
+    """Gives a passage of four seconds from ``t`` on; any field can be set otherwise."""
+
+    def make(t: float = 10.0, start: datetime = datetime(2026, 5, 1, 8, 0, 0, 250_000, tzinfo=UTC), **fields: Any) -> Passage:
+        crop = np.random.default_rng(7).integers(0, 255, (24, 96, 3), np.uint8)
+        passage = Passage(
+            key="1-7",
+            state="final",
+            source_id="gate",
+            session=1,
+            tracks=(7, 9),
+            plate="KA12BC",
+            raw="KAI2BC",
+            score=0.87654321,
+            char_scores=(0.9, 0.91, 0.52, 0.99, 0.987654, 1.0),
+            alternatives=(("KA12BG", 0.31),),
+            country="DE",
+            format="1956",
+            reason=None,
+            looks=40,
+            reads=6,
+            first=_stamp(t, start),
+            last=_stamp(t + 4, start),
+            best=_stamp(t + 3, start),
+            clock="option",
+            box=Box(100.04, 200.06, 196.0, 224.0),
+            box_score=0.912345,
+            frame_size=(1280, 720),
+            crop=crop,
+        )
+        return dataclasses.replace(passage, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_event(make_passage: Callable[..., Passage]) -> Callable[..., dict[str, Any]]:
+    """Gives the event of ``make_passage``'s passage for a sequence number; fields of the passage can be set."""
+
+    def make(sequence: int, **fields: Any) -> dict[str, Any]:
+        return event_of(
+            make_passage(**fields),
+            event_id=f"01890a5d-ac96-774b-bcce-{sequence:012x}",
+            sequence=sequence,
+            detector=ModelInfo("plate-detector", "a" * 64, "openvino cpu f32"),
+            reader=ModelInfo("plate-reader", "b" * 64, "openvino cpu f32"),
+            crop_file="crops/2026-05-01/gate.png",
+            crop_sha256="c" * 64,
+            program_version="0.1.0",
+            written_at=datetime(2026, 5, 1, 9, 0, 0, tzinfo=UTC) + timedelta(seconds=sequence),
+        )
+
+    return make
