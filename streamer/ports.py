@@ -42,6 +42,26 @@ class Source(Protocol):
         """Release everything. Idempotent."""
 
 
+class RecordedSource(Source, Protocol):
+    """A source that has an end: a file, or a folder of pictures. The figures are complete after the last ``read``."""
+
+    @property
+    def name(self) -> str:
+        """Path, for people."""
+
+    @property
+    def damaged(self) -> int:
+        """Packets or pictures that could not be read."""
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds by which less came than the recording promised; 0.0 where nothing is missing or nothing was promised."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """What the recording promises; known after ``open``."""
+
+
 class Detector(Protocol):
     """Finds plates."""
 

@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
     "detector": {"types", "errors", "config", "weights"},
     "reader": {"types", "errors", "config", "weights"},
     # the two ends
-    "sources": {"types", "ports", "errors", "config"},
+    "sources": {"types", "ports", "errors", "config", "stills"},
     "stills": {"types", "errors"},
     "capture": {"types", "ports", "errors", "metrics", "mailbox"},
     "events": {"types", "errors"},
