@@ -123,7 +123,7 @@ class Store:
         """Give up to ``limit`` events after a sequence number (0: from the first), in order. Raises StoreError."""
         query = sa.select(_events.c.sequence, _events.c.line).where(_events.c.sequence > sequence).order_by(_events.c.sequence).limit(limit)
         with self._transaction("read") as connection:
-            return [StoredEvent(number, line) for number, line in connection.execute(query)]
+            return [StoredEvent(row.sequence, row.line) for row in connection.execute(query)]
 
     def cursor(self, sink: str) -> int:
         """Give the sequence number of the last event that a sink took; 0 before the first. Raises StoreError."""
@@ -152,7 +152,7 @@ class Store:
     def _prepare(self) -> None:
         with self._transaction("opened") as connection:
             _tables.create_all(connection)
-            known = dict(connection.execute(sa.select(_meta.c.key, _meta.c.value)).tuples().all())
+            known = {row.key: row.value for row in connection.execute(sa.select(_meta))}
             fresh = {_VERSION_KEY: STORE_VERSION, _SEQUENCE_KEY: 0}
             missing = [{"key": key, "value": value} for key, value in fresh.items() if key not in known]
             if missing:
