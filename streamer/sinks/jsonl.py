@@ -43,8 +43,9 @@ class _Line:
 class JsonlSink:
     """Appends events to ``events.jsonl`` in a folder. One process and one thread at a time.
 
-    A file that is full or, if wanted, of another UTC day is renamed to ``events-<time>-<sequence>.jsonl`` after the writing time and
-    the sequence number of its first event, so the names sort in the order of the events.
+    A file that is full or, if wanted, of an earlier UTC day than the next event (by ``written_at``) is renamed to
+    ``events-<time>-<sequence>.jsonl`` after the writing time and the sequence number of its first event, so the names sort in the
+    order of the events.
 
     An event that comes again because the program died before it noted the delivery is not written again.
     """
@@ -53,8 +54,6 @@ class JsonlSink:
         self,
         directory: Path,
         config: EventsConfig,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Open the log, and mend its end if a crash or a full disk tore the last line.
@@ -62,7 +61,6 @@ class JsonlSink:
         Args:
             directory: made if it is not there.
             config: its ``states``, ``flush...`` and ``rotate...``.
-            now: gives the time of day, for the daily rotation.
             monotonic: gives seconds, for the flush interval.
 
         Raises:
@@ -71,7 +69,6 @@ class JsonlSink:
         self._directory = directory
         self._file = directory / CURRENT
         self._config = config
-        self._now = now
         self._monotonic = monotonic
         self._flushed_at = monotonic()
         self._dirty = False
@@ -104,22 +101,24 @@ class JsonlSink:
         except ValueError as error:
             raise SinkError(f"{self._file}: will not take a line that is no event: {error}") from error
         wanted = [event for event in events if event.event_id not in self._seen and self._config.states in ("all", event.state)]
+        rest = wanted
         try:
             if self._handle is None:
                 self._open()
-            while wanted:
-                if self._is_due(wanted[0]):
+            while rest:
+                count = self._how_many_fit(rest)
+                if count == 0:
                     self._rotate()
-                count = self._how_many_fit(wanted)
-                self._append(wanted[:count])
-                self._seen.update(event.event_id for event in wanted[:count])
-                wanted = wanted[count:]
+                    continue
+                self._append(rest[:count])
+                self._seen.update(event.event_id for event in rest[:count])
+                rest = rest[count:]
             if self._dirty and self._flush_is_due():
                 self._flush()
         except OSError as error:
             raise self._error("written", error) from error
-        if events:
-            # Only the last batch can come again.
+        if wanted:
+            # Nothing older comes again after an event that is new: deliveries are in order.
             self._seen = {event.event_id for event in events}
 
     def close(self) -> None:
@@ -179,21 +178,20 @@ class JsonlSink:
         found = (_event_id(line) for tail in tails for line in tail.split(b"\n"))
         return {event_id for event_id in found if event_id is not None}
 
-    def _is_due(self, event: _Line) -> bool:
-        """Tell whether the file must be rotated before it takes this event."""
-        if self._first is None:
+    def _fits(self, event: _Line, first: _Line, size: int) -> bool:
+        """Tell whether a file of ``size`` bytes that begins with ``first`` takes the event."""
+        if self._config.rotate_daily and event.written_at.date() > first.written_at.date():
             return False
-        if self._config.rotate_daily and self._first.written_at.date() != self._now().astimezone(UTC).date():
-            return True
-        return self._size + len(event.text) > self._config.rotate_mb * _MEGABYTE
+        return size + len(event.text) <= self._config.rotate_mb * _MEGABYTE
 
     def _how_many_fit(self, events: Sequence[_Line]) -> int:
-        """Count the events that the file takes before it is full: at least one."""
-        size = self._size + len(events[0].text)
-        for count, event in enumerate(events[1:], start=1):
-            size += len(event.text)
-            if size > self._config.rotate_mb * _MEGABYTE:
+        """Count the events that the file takes; an empty file takes at least one, however large."""
+        first, size = self._first, self._size
+        for count, event in enumerate(events):
+            if first is not None and not self._fits(event, first, size):
                 return count
+            first = first or event
+            size += len(event.text)
         return len(events)
 
     def _rotate(self) -> None:
