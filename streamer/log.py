@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 MASK: Final = "***"
 
-# Passwords contain "/", "@" and ":" unescaped, so everything up to the word's last "@" goes: rather a host lost than a password shown.
-_USER_INFO: Final = re.compile(r"(?<=//)(?P<secret>\S+)@")
+_WORD: Final = re.compile(r"\S+")
 _SECRET_NAME: Final = re.compile(
     r"password|passwd|passphrase|secret|token|credential|authorization|signature|(?:api|access|private)[_-]?key"
     r"|(?<![a-z])(?:pass|pas|pwd|psw|pw|auth|sig)(?![a-z])",
@@ -24,7 +23,7 @@ _SECRET_NAME: Final = re.compile(
 )
 # What is in quotes, and all that sticks to it; after "Authorization" the rest of the line.
 _NAMED: Final = re.compile(
-    rf"""(?:{_SECRET_NAME.pattern})[\w-]*["']?\s*[=:]\s*"""
+    rf"""(?:{_SECRET_NAME.pattern})[\w-]{{0,40}}["']?\s{{0,9}}[=:]\s{{0,9}}"""
     r"""(?P<secret>(?:basic|bearer|digest)\s[^\n]*|(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')?\S*)""",
     re.IGNORECASE,
 )
@@ -39,7 +38,7 @@ def redact(text: str) -> str:
     what follows a name like ``password``, ``pwd``, ``token`` or ``secret`` with ``=`` or ``:``, up to the next white space. In doubt
     more is masked.
     """
-    spans = sorted(match.span("secret") for pattern in (_USER_INFO, _NAMED) for match in pattern.finditer(text))
+    spans = sorted([*_user_infos(text), *(match.span("secret") for match in _NAMED.finditer(text))])
     parts: list[str] = []
     end = 0
     for start, stop in spans:
@@ -106,6 +105,17 @@ class _JsonFormatter(_Formatter):
         if trace:
             fields["exception"] = trace
         return json.dumps(self.extras(record) | fields, allow_nan=False)
+
+
+def _user_infos(text: str) -> Iterator[tuple[int, int]]:
+    """Give where the words of a text have something between ``//`` and ``@``.
+
+    Passwords contain "/", "@" and ":" unescaped, so it ends at the word's last "@": rather a host lost than a password shown.
+    """
+    for word in _WORD.finditer(text):
+        start, stop = word[0].find("//") + 2, word[0].rfind("@")
+        if 2 <= start < stop:
+            yield word.start() + start, word.start() + stop
 
 
 def _plain(value: object, name: str) -> object:
