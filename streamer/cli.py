@@ -64,7 +64,7 @@ def replay(
     batch: Annotated[int | None, typer.Option(min=1, help="Frames per detector call.", show_default=False)] = None,
 ) -> None:
     """Find the vehicles in recorded video or folders of pictures."""
-    from streamer.commands import run_replay
+    from streamer.replay_command import run_replay
 
     settings = _settings(config, {"batch": batch})
     raise typer.Exit(run_replay(settings, paths or [], out=out, annotate=annotate, as_json=json, every=every, start=start))
