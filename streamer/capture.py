@@ -52,7 +52,8 @@ class Capture:
 
     A session that cannot be opened, or breaks, is reported and the next one follows. ``stop`` ends the reading after the frame
     in hand; the session's end is still offered, so that what was seen until then is reported. Only each ``every``-th frame is
-    converted and offered, the first included; indices count all of them. ``on_report`` is called in the capture thread.
+    converted and offered, the first included; indices count all of them. ``on_report`` is called in the capture thread. An
+    unexpected failure is kept for the main thread and sets ``stop``.
     """
 
     def __init__(

@@ -40,12 +40,12 @@ class _Box:
     def pop_frame_and_ends(self) -> list[Frame | SessionEnd]:
         """Take the oldest frame, with the ends of sessions before it and right behind it."""
         taken: list[Frame | SessionEnd] = []
-        while self.items and (isinstance(self.items[0], SessionEnd) or self.frames):
-            if isinstance(self.items[0], Frame):
-                if any(isinstance(item, Frame) for item in taken):
-                    break
-                self.frames -= 1
-            taken.append(self.items.popleft())
+        has_frame = False
+        while self.items and not (has_frame and isinstance(self.items[0], Frame)):
+            item = self.items.popleft()
+            has_frame = has_frame or isinstance(item, Frame)
+            taken.append(item)
+        self.frames -= has_frame
         return taken
 
 

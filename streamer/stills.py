@@ -19,7 +19,10 @@ def load_picture(path: Path) -> Image:
         raise SourceError("missing", f"{path}: there is no such file") from error
     except OSError as error:
         raise SourceError("permission", f"{path}: cannot be read ({error.strerror})") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:  # a header that promises more pixels than OpenCV accepts
+        raise SourceError("damaged", f"{path}: is too large for a picture, or damaged") from error
     if image is None:
         raise SourceError("damaged" if data.size else "empty", f"{path}: is {'not a picture that can be read' if data.size else 'empty'}")
     return image

@@ -39,6 +39,7 @@ def make_clip(
     times_s: Sequence[float],
     *,
     codec: str = "libx264",
+    time_base: Fraction = _TIME_BASE,
     pixel_format: str = "yuv420p",
     size: tuple[int, int] = (160, 96),
     gop: int = 10,
@@ -54,7 +55,7 @@ def make_clip(
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size
         stream.pix_fmt = pixel_format
-        stream.codec_context.time_base = _TIME_BASE
+        stream.codec_context.time_base = time_base
         stream.codec_context.gop_size = gop
         if full_range:
             stream.codec_context.color_range = 2
@@ -63,8 +64,8 @@ def make_clip(
         for number, t in enumerate(times_s):
             frame = av.VideoFrame.from_ndarray(numbered_picture(number % (1 << _BITS), *size), format="bgr24")
             frame = frame.reformat(format=pixel_format, dst_color_range="JPEG" if full_range else None)
-            frame.pts = round(t / _TIME_BASE)
-            frame.time_base = _TIME_BASE
+            frame.pts = round(t / time_base)
+            frame.time_base = time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path

@@ -31,6 +31,8 @@ _log = getLogger(__name__)
 _USUAL_FPS = 25.0
 _READ_ERRORS_IN_A_ROW = 100
 """So many damaged packets without a good one between them end a file: nothing more is found there."""
+_SYNC_S = 10.0
+"""If the pictures begin further from the container's start than this, the two do not share a clock."""
 _TOLERATED_LOSS_S = 1.0
 """Containers round their durations, and sound may run on a little longer than the pictures."""
 
@@ -159,7 +161,7 @@ class RecordedFile:
         if frame.pts is None:
             return None
         stamp_s = frame.pts * self._time_base_s
-        if self._origin_s is None:
+        if self._origin_s is None or (self.frames == 0 and abs(stamp_s - self._origin_s) > _SYNC_S):
             self._origin_s = stamp_s
         return round(stamp_s - self._origin_s, 6)
 
@@ -169,8 +171,14 @@ class RecordedFile:
         swscale knows the range and the matrix of every frame and, with its context kept, takes half the time of
         ``cv2.cvtColor`` on I420, which knows neither.
         """
+        import av
+
         assert self._reformatter is not None
-        bgr = self._reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+        try:
+            bgr = self._reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+        except (av.error.FFmpegError, MemoryError, ValueError) as error:
+            size = f"{frame.width}x{frame.height} {frame.format.name}"
+            raise SourceError("unsupported", f"{self._path}: pictures of {size} cannot be converted ({error})") from error
         image: Image = self._turn(frame).apply(np.ascontiguousarray(bgr, dtype=np.uint8))
         image.flags.writeable = False
         return image

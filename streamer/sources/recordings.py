@@ -23,8 +23,8 @@ _log = getLogger(__name__)
 
 # What is taken from a folder; a file that is named by itself is tried whatever its ending.
 _VIDEO = frozenset(
-    ".3g2 .3gp .264 .265 .asf .avi .dav .divx .f4v .flv .h264 .h265 .hevc .ivf .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg"
-    " .mts .mxf .nut .obu .ogv .ts .vob .webm .wmv .y4m".split()  # noqa: SIM905 (easier to read and to add to)
+    ".3g2 .3gp .264 .265 .asf .avi .dav .divx .f4v .flv .h264 .h265 .hevc .ivf .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg"  # noqa: SIM905
+    " .mts .mxf .nut .obu .ogv .ts .vob .webm .wmv .y4m".split()
 )
 _PICTURE = frozenset(".bmp .dib .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split())  # noqa: SIM905
 
