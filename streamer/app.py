@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from streamer.config import Config
 from streamer.detector import build_detector
 from streamer.passages import PassageBook, PassageRules
@@ -15,8 +13,11 @@ from streamer.types import PlateRead
 from streamer.vote import Decision, Vote, VoteRules
 
 
-def build_pipeline(config: Config, observer: Observer | None = None) -> Pipeline:
-    """Load the models and give the pipeline. Raises WeightsError or MissingPackageError saying what to do."""
+def build_pipeline(config: Config, observer: Observer | None = None, *, stills: bool = False) -> Pipeline:
+    """Load the models and give the pipeline; ``stills``: for single pictures rather than for video.
+
+    Raises WeightsError or MissingPackageError saying what to do.
+    """
     rules = config.passages
     formats = FormatBook.load(rules.countries, only=rules.only_countries)
     vote = VoteRules(rules.min_reads, rules.sure_reads, rules.min_plate_chars, rules.max_plate_chars)
@@ -36,13 +37,10 @@ def build_pipeline(config: Config, observer: Observer | None = None) -> Pipeline
         return ballot.decision()
 
     return Pipeline(
-        build_detector(config.detector),
+        build_detector(config.detector, stills=stills),
         build_reader(config.reader),
         make_tracker=lambda: PlateTracker(**config.tracker.model_dump()),
         make_book=lambda source_id: PassageBook(source_id, passages, formats),
         decide_single=decide_single,
         observer=observer,
     )
-
-
-__all__: Sequence[str] = ["build_pipeline"]

@@ -25,4 +25,4 @@ def load_picture(path: Path) -> Image:
         raise SourceError("damaged", f"{path}: is too large for a picture, or damaged") from error
     if image is None:
         raise SourceError("damaged" if data.size else "empty", f"{path}: is {'not a picture that can be read' if data.size else 'empty'}")
-    return image
+    return np.asarray(image, np.uint8)

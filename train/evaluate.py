@@ -1,8 +1,9 @@
 """How many plates of labelled photographs come out right, end to end, with the program as it ships.
 
 The labels are a CSV file with the columns ``file`` (relative to it) and ``text`` or ``plates`` (several separated by ``|``;
-``?`` means a plate that nobody could read) and, optionally, ``region`` and ``split``. A plate counts as right if the whole text is; *folded* takes 0 and O, 1
-and I as equal, which only a country's format can tell apart. *best* looks at the first plate that the program gives, *any* at all of them.
+``?`` means a plate that nobody could read) and, optionally, ``region`` and ``split``. A plate counts
+as right if the whole text is; *folded* takes 0 and O, 1 and I as equal, which only a country's format can tell apart; *best* looks at the
+first plate that the program gives for a photograph with one plate, the others at all of them.
 """
 
 from __future__ import annotations

@@ -1,20 +1,38 @@
 """The plain way a user would write it: ultralytics on each frame, PaddleOCR on each crop, one after the other.
 
 It is what the package fastanpr does (its order of work only; no code is taken from it), with the same weights that this program
-starts with. ``make bench`` runs it beside the program.
+starts with.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from streamer.plates import normalise
 from streamer.weights import resolve
+
+LINE_SETTINGS = {
+    "Global": {"model_name": "PP-OCRv6_small_det"},
+    "PreProcess": {
+        "transform_ops": [
+            {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
+            {"DetResizeForTest": None},
+            {"NormalizeImage": {"mean": [0.485, 0.456, 0.406], "order": "hwc", "scale": "1./255.", "std": [0.229, 0.224, 0.225]}},
+            {"ToCHWImage": None},
+            {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
+        ]
+    },
+    "PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4},
+}
+"""What PaddleOCR publishes beside this model; the starting weights carry the network alone."""
 
 
 @dataclass(slots=True)
@@ -30,44 +48,53 @@ class PlainResult:
     """Text -> frames in which it was read."""
 
 
-def run(paths: list[Path]) -> PlainResult:
-    """Read the plates of every frame of the clips."""
-    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="plain-"))
-    import cv2
-    from paddleocr import PaddleOCR
-    from ultralytics import YOLO
+class Plain:
+    """The loaded models."""
 
-    detector = YOLO(resolve("plate-detector", prefer="torch"))
-    lines, recognition = resolve("plate-lines", prefer="onnx"), resolve("plate-reader", prefer="onnx")
-    reader = PaddleOCR(
-        text_detection_model_name="PP-OCRv6_small_det",
-        text_detection_model_dir=str(lines if lines.is_dir() else lines.parent),
-        text_recognition_model_name="PP-OCRv6_small_rec",
-        text_recognition_model_dir=str(recognition if recognition.is_dir() else recognition.parent),
-        engine="onnxruntime",
-        use_doc_orientation_classify=False,
-        use_doc_unwarping=False,
-        use_textline_orientation=False,
-    )
-    result = PlainResult()
-    for path in paths:
-        capture = cv2.VideoCapture(str(path))
-        while True:
-            begin = time.perf_counter()
-            more, frame = capture.read()
-            result.decode_s += time.perf_counter() - begin
-            if not more:
-                break
-            result.frames += 1
-            begin = time.perf_counter()
-            boxes = detector.predict(frame, verbose=False)[0].boxes.xyxy.cpu().numpy().astype(int)
-            result.detect_s += time.perf_counter() - begin
-            begin = time.perf_counter()
-            for x1, y1, x2, y2 in boxes:
-                result.crops += 1
-                for found in reader.predict(frame[y1:y2, x1:x2]):
-                    if text := normalise("".join(found["rec_texts"])):
-                        result.texts[text] += 1
-            result.read_s += time.perf_counter() - begin
-        capture.release()
-    return result
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="plain-")
+        folder = Path(self._folder.name)
+        os.environ.setdefault("YOLO_CONFIG_DIR", self._folder.name)
+        from paddleocr import PaddleOCR
+        from ultralytics import YOLO
+
+        shutil.copy(resolve("plate-lines", prefer="onnx"), folder / "inference.onnx")
+        (folder / "inference.yml").write_text(yaml.safe_dump(LINE_SETTINGS), encoding="utf-8")
+        self._detector = YOLO(resolve("plate-detector", prefer="torch"))
+        self._reader = PaddleOCR(
+            text_detection_model_name="PP-OCRv6_small_det",
+            text_detection_model_dir=str(folder),
+            text_recognition_model_name="PP-OCRv6_small_rec",
+            text_recognition_model_dir=str(resolve("plate-reader", prefer="onnx")),
+            engine="onnxruntime",
+            use_doc_orientation_classify=False,
+            use_doc_unwarping=False,
+            use_textline_orientation=False,
+        )
+
+    def run(self, paths: list[Path]) -> PlainResult:
+        """Read the plates of every frame of the clips."""
+        import cv2
+
+        result = PlainResult()
+        for path in paths:
+            capture = cv2.VideoCapture(str(path))
+            while True:
+                begin = time.perf_counter()
+                more, frame = capture.read()
+                result.decode_s += time.perf_counter() - begin
+                if not more:
+                    break
+                result.frames += 1
+                begin = time.perf_counter()
+                boxes = self._detector.predict(frame, verbose=False)[0].boxes.xyxy.cpu().numpy().astype(int)
+                result.detect_s += time.perf_counter() - begin
+                begin = time.perf_counter()
+                for x1, y1, x2, y2 in boxes:
+                    result.crops += 1
+                    for found in self._reader.predict(frame[y1:y2, x1:x2]):
+                        if text := normalise("".join(found["rec_texts"])):
+                            result.texts[text] += 1
+                result.read_s += time.perf_counter() - begin
+            capture.release()
+        return result

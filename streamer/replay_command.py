@@ -1,0 +1,186 @@
+"""``plate-streamer replay``: the recorded sources of a configuration or a command line, with progress, table and log."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from streamer.annotate import AnnotatedVideo
+from streamer.app import build_pipeline
+from streamer.config import Config, FileSource
+from streamer.errors import UsageError
+from streamer.events import Event, to_line
+from streamer.evidence import EvidenceFolder
+from streamer.recorder import Recorder
+from streamer.replay import Progress as Step
+from streamer.replay import ReplaySource, Summary, replay, sources_of_config, sources_of_paths
+from streamer.sinks.jsonl import JsonlSink
+from streamer.store import Store
+
+STORE = "events.sqlite"
+EVENTS_SHOWN = 200
+"""Longest table; a log is the place for more."""
+
+
+def run_replay(
+    config: Config, paths: Sequence[str], *, out: Path | None, annotate: bool, as_json: bool, every: int | None, start: str | None
+) -> int:
+    """Replay; gives the exit code: 0, or 2 if a recording could not be read or not to its end."""
+    sources = _sources(config, paths, every, start)
+    directory = out or config.events.directory
+    console = Console(stderr=True)
+    stop = threading.Event()
+    with ExitStack() as stack:
+        video = AnnotatedVideo(directory) if annotate else None
+        if video is not None:
+            stack.callback(video.close)
+        pipeline = build_pipeline(config, video)
+        store = Store(directory / STORE)
+        stack.callback(store.close)
+        sink = JsonlSink(directory, config.events)
+        stack.callback(sink.close)
+        recorder = Recorder(
+            store,
+            EvidenceFolder(directory),
+            sink,
+            detector=pipeline.detector.info,
+            reader=pipeline.reader.info,
+            states=config.events.states,
+            program_version=version("plate-streamer"),
+            clock=lambda: datetime.now(UTC),
+        )
+        stack.enter_context(_stopped_by_signals(stop))
+        bar = stack.enter_context(_progress(console, sources))
+
+        def show(events: Sequence[Event]) -> None:
+            if as_json and events:
+                sys.stdout.writelines(to_line(event) + "\n" for event in events)
+                sys.stdout.flush()
+
+        summary = replay(sources, pipeline, recorder, stop, batch=config.batch, on_progress=bar, on_events=show)
+    _conclude(console if as_json else _wide_enough(Console()), summary, directory, video)
+    return 2 if any(report.error is not None or report.missing_s > 0 for report in summary.reports) else 0
+
+
+def _sources(config: Config, paths: Sequence[str], every: int | None, start: str | None) -> list[ReplaySource]:
+    given: dict[str, Any] = {}
+    if every is not None:
+        given["every"] = every
+    if start is not None:
+        try:
+            given["start"] = datetime.fromisoformat(start)
+        except ValueError as error:
+            raise UsageError(f"--start {start}: is not a time such as 2026-05-01T08:00:00+02:00") from error
+    if paths:
+        return sources_of_paths(paths, lambda path: FileSource(path=path, **given))
+    if not config.sources:
+        raise UsageError("nothing to replay: name recordings, or a configuration with sources")
+    return sources_of_config({name: source.model_copy(update=given) for name, source in config.sources.items()})
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C (or SIGTERM) drain: what was seen becomes events. The second leaves at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Bar:
+    """The progress bar's callback."""
+
+    def __init__(self, progress: Progress, total: int | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=total, fps="", factor="")
+
+    def __call__(self, step: Step) -> None:
+        seconds = max(step.elapsed_s, 1e-6)
+        self._progress.update(
+            self._task,
+            completed=step.frames,
+            description=step.source_id,
+            fps=f"{step.frames / seconds:.1f} frames/s",
+            factor=f"{step.media_s / seconds:.2f} x real time",
+        )
+
+
+@contextmanager
+def _progress(console: Console, sources: Sequence[ReplaySource]) -> Iterator[_Bar]:
+    expected = [source.expected_frames for source in sources]
+    total = sum(count for count in expected if count is not None) if None not in expected else None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[fps]}"),
+        TextColumn("{task.fields[factor]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress, total)
+
+
+def _wide_enough(console: Console) -> Console:
+    """Where the output is no terminal, rich assumes 80 columns and would break the table."""
+    return console if console.is_terminal else Console(width=120)
+
+
+def _conclude(console: Console, summary: Summary, directory: Path, video: AnnotatedVideo | None) -> None:
+    finals = [event for event in summary.events if event["state"] == "final"]
+    table = Table(title=f"{len(finals)} vehicle{'s' if len(finals) != 1 else ''}", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("source", "plate", "score", "from", "first seen (UTC)", "last seen", "looks", "reads"):
+        table.add_column(name, justify="right" if name in ("score", "looks", "reads") else "left", no_wrap=name != "source")
+    for event in finals[:EVENTS_SHOWN]:
+        table.add_row(*_cells(event))
+    console.print(table)
+    if len(finals) > EVENTS_SHOWN:
+        console.print(f"... and {len(finals) - EVENTS_SHOWN} more")
+    seconds = max(summary.elapsed_s, 1e-6)
+    console.print(
+        f"{summary.frames} frames in {seconds:.1f} s: {summary.frames / seconds:.1f} frames/s, "
+        f"{summary.media_s / seconds:.2f} x real time{' (interrupted)' if summary.interrupted else ''}",
+        highlight=False,
+    )
+    for report in summary.reports:
+        if report.trouble is not None:
+            console.print(f"trouble: {report.trouble}", style="yellow", highlight=False, markup=False)
+    places = [directory / "events.jsonl", directory / "crops", *(video.paths if video is not None else [])]
+    console.print("see: " + "  ".join(str(place) for place in places if place.exists()), highlight=False, soft_wrap=True, markup=False)
+
+
+def _cells(event: Event) -> list[str]:
+    score = event["score"]
+    return [
+        event["source"],
+        event["plate"] or f"- ({event['reason']}" + (f", read {event['raw']})" if event["raw"] else ")"),
+        "" if score is None else f"{score:.2f}",
+        event["country"] or "",
+        event["first"]["time"][:21].replace("T", " "),
+        event["last"]["time"][11:21],
+        str(event["looks"]),
+        str(event["reads"]),
+    ]
