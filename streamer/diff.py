@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -175,23 +174,21 @@ def _matches(left: Sequence[Vehicle], right: Sequence[Vehicle], tolerance_s: flo
 
 
 def _possible(left: Sequence[Vehicle], right: Sequence[Vehicle], tolerance_s: float) -> Iterator[tuple[tuple[int, int], float]]:
-    """Give the pairs that may be one vehicle, with their cost. Both sides are in order."""
-    by_timeline: dict[tuple[str, int | None], list[int]] = {}
-    for j, b in enumerate(right):
-        by_timeline.setdefault(b.timeline, []).append(j)
-    for timeline, group in itertools.groupby(enumerate(left), key=lambda entry: entry[1].timeline):
-        ahead = collections.deque(by_timeline.get(timeline, ()))
-        near: list[int] = []
-        for i, a in group:
-            while ahead and right[ahead[0]].start_s <= a.end_s + tolerance_s:
-                near.append(ahead.popleft())
-            # What ended before this one began is over for all that follow: they begin later.
-            near = [j for j in near if right[j].end_s >= a.start_s - tolerance_s]
-            for j in near:
-                apart_s = abs(a.start_s - right[j].start_s) + abs(a.end_s - right[j].end_s)
-                distance = _distance(a.text, right[j].text)
-                if right[j].start_s <= a.end_s + tolerance_s and distance <= UNLIKE:
-                    yield (i, j), distance + TIME_COST * min(1.0, apart_s / (2 * tolerance_s))
+    """Give the pairs that may be one vehicle, with their cost: those whose times overlap, found in one pass over all beginnings."""
+    entries = [(vehicle, side, index) for side, log in enumerate((left, right)) for index, vehicle in enumerate(log)]
+    entries.sort(key=lambda entry: _order(entry[0])[:3])
+    for _, group in itertools.groupby(entries, key=lambda entry: entry[0].timeline):
+        present: tuple[list[tuple[Vehicle, int]], list[tuple[Vehicle, int]]] = ([], [])
+        for vehicle, side, index in group:
+            others = present[1 - side]
+            others[:] = [other for other in others if other[0].end_s >= vehicle.start_s - tolerance_s]
+            present[side].append((vehicle, index))
+            for other, other_index in others:
+                distance = _distance(vehicle.text, other.text)
+                if distance <= UNLIKE:
+                    apart_s = abs(vehicle.start_s - other.start_s) + abs(vehicle.end_s - other.end_s)
+                    pair = (index, other_index) if side == 0 else (other_index, index)
+                    yield pair, distance + TIME_COST * min(1.0, apart_s / (2 * tolerance_s))
 
 
 def _distance(a: str | None, b: str | None) -> float:
