@@ -100,9 +100,7 @@ def run_fetch() -> int:
     """Put the starting weights in place. Raises WeightsError saying what to do where that fails."""
     from streamer import weights
 
-    directory = weights.weights_directory()
-    weights.fetch(directory, report=lambda line: _write(sys.stderr, [line]))
-    _write(sys.stdout, [f"{directory}: {len(weights.states(directory))} files, all as recorded"])
+    weights.fetch(report=lambda line: _write(sys.stderr, [line]))
     return 0
 
 
