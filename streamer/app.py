@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamer.config import Config
 from streamer.detector import build_detector
 from streamer.passages import PassageBook, PassageRules
@@ -32,9 +34,14 @@ def build_pipeline(config: Config, observer: Observer | None = None, *, stills: 
 
     def decide_single(read: PlateRead | None) -> Decision:
         ballot = Vote(single, formats)
-        if read is not None:
-            ballot.add(read, weight=1.0, order=0)
-        return ballot.decision()
+        if read is None:
+            return ballot.decision()
+        ballot.add(read, weight=1.0, order=0)
+        decision = ballot.decision()
+        if decision.plate is None:
+            return decision
+        # One look has nothing to agree with: its own scores say more than a vote of one. Formats never change the length.
+        return replace(decision, score=read.score, char_scores=read.char_scores)
 
     return Pipeline(
         build_detector(config.detector, stills=stills),

@@ -136,3 +136,7 @@ def main() -> NoReturn:
         typer.echo(f"plate-streamer: {error}", err=True)
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -44,6 +44,7 @@ def run_replay(
     console = Console(stderr=True)
     stop = threading.Event()
     with ExitStack() as stack:
+        stack.enter_context(_stopped_by_signals(stop))
         video = AnnotatedVideo(directory) if annotate else None
         if video is not None:
             stack.callback(video.close)
@@ -62,7 +63,6 @@ def run_replay(
             program_version=version("plate-streamer"),
             clock=lambda: datetime.now(UTC),
         )
-        stack.enter_context(_stopped_by_signals(stop))
         bar = stack.enter_context(_progress(console, sources))
 
         def show(events: Sequence[Event]) -> None:
