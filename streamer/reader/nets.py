@@ -1,11 +1,12 @@
-"""Networks that take pictures of any size, on OpenVINO or ONNX Runtime.
+"""Networks on OpenVINO and on ONNX Runtime: pictures in, one array each out.
 
-Every picture runs by itself: its result is the same to the last bit in whatever company it comes, and on a CPU a larger
-batch is not faster.
+Every picture is computed by itself: a batch would have to be padded to its widest picture, and then a text would depend on
+the company in which its crop came. OpenVINO works on one picture per thread at the same time instead.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +20,30 @@ from streamer.types import Image
 
 Floats = npt.NDArray[np.float32]
 
+Triple = tuple[float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What the network wants of a pixel x (0..255, BGR): (x - mean) / scale, by channel."""
+    """How a picture's values become the network's: ``(value - mean) / scale``, channel by channel."""
 
-    mean: tuple[float, float, float]
-    scale: tuple[float, float, float]
+    mean: Triple
+    scale: Triple
 
-    def apply(self, picture: Image) -> Floats:
-        """Give float32 (1, 3, h, w)."""
+    def __call__(self, picture: Image) -> Floats:
+        """Give (1, 3, height, width) of a uint8 (height, width, 3) picture."""
         scaled = (picture.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.scale, np.float32)
         return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
 
 
-class PictureNet(Protocol):
+IMAGENET = Scaling((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
+"""Of PP-OCR's text detectors: the usual constants for red, green, blue, which PaddleOCR applies to blue, green, red."""
+
+SYMMETRIC = Scaling((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+"""Of PP-OCR's recognisers: 0..255 becomes -1..1."""
+
+
+class Net(Protocol):
     """A loaded network."""
 
     @property
@@ -41,35 +51,39 @@ class PictureNet(Protocol):
         """For example ``openvino cpu f32``."""
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
-        """Take uint8 (h, w, 3) BGR pictures, sizes may differ; give the first output of each, without the batch axis."""
+        """Take uint8 (height, width, 3) BGR pictures; give the output of each, without a batch axis."""
+
+
+def threads_of(configured: int) -> int:
+    """Give the number of CPU threads: as configured, or one per core that this process may use."""
+    return configured or len(os.sched_getaffinity(0))
 
 
 class OpenVinoNet:
-    """OpenVINO on the CPU; scaling and layout are part of the compiled graph."""
+    """OpenVINO on the CPU in f32, so that it gives the same text as ONNX Runtime; reads ``.xml`` and ``.onnx``."""
 
     def __init__(self, path: Path, scaling: Scaling, threads: int) -> None:
-        """Compile. Raises WeightsError if the file is damaged."""
+        """Compile. Raises WeightsError if OpenVINO cannot."""
         import openvino as ov
-        from openvino.preprocess import PrePostProcessor
 
         self._tensor = ov.Tensor
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+            # Decoding and tracking need the cores too: the system moves threads better than a fixed plan does.
+            "ENABLE_CPU_PINNING": False,
+        }
         core = ov.Core()
         try:
-            model = core.read_model(path)
+            compiled = core.compile_model(_with_picture_input(core.read_model(path), scaling), "CPU", options)
         except RuntimeError as error:
-            raise WeightsError(f"{path}: OpenVINO cannot read it ({str(error).strip().splitlines()[0]})") from error
-        model.reshape([1, 3, -1, -1])
-        steps = PrePostProcessor(model)
-        steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        steps.input().model().set_layout(ov.Layout("NCHW"))
-        steps.input().preprocess().convert_element_type(ov.Type.f32).mean(list(scaling.mean)).scale(list(scaling.scale))
-        options = {"NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-        compiled = core.compile_model(steps.build(), "CPU", options)
-        self.backend = f"openvino cpu {compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()}"
+            raise WeightsError(f"{path}: OpenVINO cannot use it as a text network ({_first_line(error)})") from error
         self._queue = ov.AsyncInferQueue(compiled, threads)
+        self.backend = "openvino cpu f32"
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
-        """See PictureNet."""
+        """See Net."""
         results: list[Any] = [None] * len(pictures)
 
         def keep(request: Any, index: int) -> None:
@@ -77,32 +91,52 @@ class OpenVinoNet:
 
         self._queue.set_callback(keep)
         for index, picture in enumerate(pictures):
-            self._queue.start_async({0: self._tensor(np.ascontiguousarray(picture)[None])}, index)
+            self._queue.start_async({0: self._tensor(np.ascontiguousarray(picture[None]))}, index)
         self._queue.wait_all()
         return results
+
+
+def _with_picture_input(model: Any, scaling: Scaling) -> Any:
+    """Give the model a uint8 NHWC input of any height and width, as the crops are."""
+    import openvino as ov
+    from openvino.preprocess import PrePostProcessor
+
+    shape = model.input(0).partial_shape
+    shape[0] = 1
+    model.reshape(shape)
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(ov.Type.f32).mean(list(scaling.mean)).scale(list(scaling.scale))
+    steps.output().tensor().set_element_type(ov.Type.f32)
+    return steps.build()
 
 
 class OnnxNet:
     """ONNX Runtime on the CPU."""
 
-    backend = "onnxruntime cpu f32"
-
     def __init__(self, path: Path, scaling: Scaling, threads: int) -> None:
-        """Load. Raises WeightsError if the file is damaged."""
+        """Load. Raises WeightsError if ONNX Runtime cannot."""
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        # Spinning workers would hold a core while other parts of the program have work for it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors share no base class
-            raise WeightsError(f"{path}: ONNX Runtime cannot read it ({str(error).strip().splitlines()[0]})") from error
-        self._scaling = scaling
+        except Exception as error:  # its exceptions share no other base
+            raise WeightsError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from error
         self._input = self._session.get_inputs()[0].name
+        self._scaling = scaling
+        self.backend = "onnxruntime cpu f32"
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
-        """See PictureNet."""
-        return [self._session.run(None, {self._input: self._scaling.apply(picture)})[0][0] for picture in pictures]
+        """See Net."""
+        return [self._session.run(None, {self._input: self._scaling(picture)})[0][0] for picture in pictures]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Line pictures to text, by engine."""
+"""Pictures of single lines to text: the engines behind one small protocol."""
 
 from __future__ import annotations
 
@@ -10,107 +10,83 @@ import numpy as np
 import yaml
 
 from streamer.errors import MissingPackageError, WeightsError
-from streamer.reader.ctc import EMPTY, CtcDecoder, LineText, plate_character
-from streamer.reader.nets import Floats, PictureNet, Scaling
+from streamer.reader.nets import SYMMETRIC, Floats, Net, Scaling
+from streamer.reader.text import LineText, decode
 from streamer.types import Image
-
-SCALING = Scaling(mean=(127.5, 127.5, 127.5), scale=(127.5, 127.5, 127.5))
-"""PaddleOCR's text recognition: (x / 255 - 0.5) / 0.5."""
-
-WHITELIST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 class Recogniser(Protocol):
-    """Reads line pictures."""
+    """Reads lines."""
 
     @property
     def backend(self) -> str:
         """For example ``openvino cpu f32``."""
 
     def read(self, lines: Sequence[Image]) -> list[LineText]:
-        """Read each line: uint8 (48, w, 3) BGR, w a multiple of 32."""
+        """Take uint8 (48, width, 3) BGR pictures of one line each; give all characters of each."""
 
 
 class CtcRecogniser:
-    """A PP-OCR recognition network."""
+    """A network with CTC output, on any engine."""
 
-    def __init__(self, net: PictureNet, decoder: CtcDecoder) -> None:
+    def __init__(self, net: Net, characters: Sequence[str], path: Path) -> None:
         self._net = net
-        self._decoder = decoder
+        self._characters = characters
+        self._path = path
         self.backend = net.backend
 
     def read(self, lines: Sequence[Image]) -> list[LineText]:
-        """See Recogniser."""
-        return [self._decoder.plate(probabilities) for probabilities in self._net.run(lines)]
+        """See Recogniser. Raises WeightsError if the network has another alphabet."""
+        outputs = self._net.run(lines)
+        for output in outputs[:1]:
+            if output.ndim != 2 or output.shape[1] != len(self._characters):
+                raise WeightsError(
+                    f"{self._path}: gives {output.shape}, but inference.yml beside it names {len(self._characters)} classes "
+                    "(blank and space included); both must come from the same export"
+                )
+        return [decode(output, self._characters) for output in outputs]
 
 
 class PaddleNet:
-    """PaddleOCR's own TextRecognition with Paddle's static graph; the probabilities are taken below its text output.
+    """PaddleOCR's TextRecognition on Paddle's own engine, below its API: the scores of single characters are gone above it."""
 
-    TextRecognition gives one score a line. Its predictor is asked for the output of the network instead, on the same input.
-    """
-
-    backend = "paddle_static cpu f32"
-
-    def __init__(self, folder: Path, name: str, threads: int) -> None:
-        """Load. Raises MissingPackageError without paddleocr and paddlepaddle."""
+    def __init__(self, folder: Path, settings: dict[str, Any], threads: int) -> None:
+        """Load ``inference.pdmodel`` or ``inference.json``. Raises MissingPackageError or WeightsError."""
         try:
             from paddleocr import TextRecognition
         except ImportError as error:
-            raise MissingPackageError(f"reader.engine paddle_static needs paddleocr and paddlepaddle ({error})") from error
-        self._model: Any = TextRecognition(
-            model_name=name, model_dir=str(folder), device="cpu", cpu_threads=threads, engine="paddle_static"
-        )
-        self._predictor: Any = self._model.paddlex_predictor
+            raise MissingPackageError(f"reader.engine paddle_static: {error}; install paddleocr and paddlepaddle") from error
+        name = str(settings["Global"]["model_name"])
+        try:
+            api = TextRecognition(model_name=name, model_dir=str(folder), engine="paddle_static", device="cpu", cpu_threads=threads)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise WeightsError(f"{folder}: PaddleOCR cannot load it as {name} ({error})") from error
+        self._runner = api.paddlex_predictor.runner
+        self._scaling: Scaling = SYMMETRIC
+        self.backend = "paddle_static cpu f32"
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
-        """See nets.PictureNet."""
-        return [np.asarray(self._predictor.runner(x=[SCALING.apply(picture)])[0][0], np.float32) for picture in pictures]
+        """See Net."""
+        return [np.asarray(self._runner(x=[self._scaling(picture)])[0][0]) for picture in pictures]
 
 
-class TesseractRecogniser:
-    """Tesseract, one line a call. It scores words, not characters: every character has its word's score."""
-
-    backend = "tesseract cpu"
-
-    def __init__(self) -> None:
-        """Find the program. Raises MissingPackageError saying what to install."""
-        try:
-            import pytesseract
-        except ImportError as error:
-            raise MissingPackageError("reader.engine tesseract needs pytesseract: pip install 'plate-streamer[tesseract]'") from error
-        try:
-            self.version = str(pytesseract.get_tesseract_version())
-        except pytesseract.TesseractNotFoundError as error:
-            raise MissingPackageError("reader.engine tesseract needs the program: apt-get install tesseract-ocr") from error
-        self._tesseract: Any = pytesseract
-
-    def read(self, lines: Sequence[Image]) -> list[LineText]:
-        """See Recogniser."""
-        return [self._one(line) for line in lines]
-
-    def _one(self, line: Image) -> LineText:
-        options = f"--psm 7 -c tessedit_char_whitelist={WHITELIST}"
-        words = self._tesseract.image_to_data(
-            np.ascontiguousarray(line[:, :, ::-1]), lang="eng", config=options, output_type=self._tesseract.Output.DICT
-        )
-        text, scores = "", []
-        for word, confidence in zip(words["text"], words["conf"], strict=True):
-            letters = "".join(map(plate_character, word))
-            text += letters
-            scores += [max(0.0, float(confidence)) / 100] * len(letters)
-        return LineText(text, tuple(scores)) if text else EMPTY
-
-
-def read_settings(folder: Path) -> tuple[str, CtcDecoder]:
-    """Give the model's name and decoder out of its folder's ``inference.yml``. Raises WeightsError naming the file."""
-    file = folder / "inference.yml"
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read ``inference.yml``, which PaddleOCR's export writes beside a model. Raises WeightsError."""
+    path = folder / "inference.yml"
     try:
-        # The C loader: the list has 18,000 characters, and the pure one takes seconds.
-        settings = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-        characters = settings["PostProcess"]["character_dict"]
-        name = str(settings["Global"]["model_name"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise WeightsError(f"{file}: not the settings of a recognition model ({error}); needed are Global.model_name and "
-                           "PostProcess.character_dict") from error  # fmt: skip
-    return name, CtcDecoder([*map(str, characters), " "])  # PaddleOCR adds the space (CTCLabelDecode, use_space_char)
+        settings = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        name, characters = settings["Global"]["model_name"], settings["PostProcess"]["character_dict"]
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot be read ({error.strerror}); a reader is a folder with inference.yml beside the model"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path}: lacks Global.model_name or PostProcess.character_dict ({error}); export the model again") from error
+    if not isinstance(name, str) or not isinstance(characters, list):
+        raise WeightsError(f"{path}: Global.model_name must be a name and PostProcess.character_dict a list; export the model again")
+    return dict(settings)
+
+
+def characters_of(settings: dict[str, Any]) -> list[str]:
+    """Give the text of each class: the blank, the dictionary, the space."""
+    return ["", *map(str, settings["PostProcess"]["character_dict"]), " "]

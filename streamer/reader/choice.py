@@ -1,0 +1,56 @@
+"""Which engine, with which files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from streamer import weights
+from streamer.config import ReaderConfig
+from streamer.errors import MissingPackageError, WeightsError
+from streamer.reader.nets import IMAGENET, SYMMETRIC, Net, OnnxNet, OpenVinoNet, Scaling, threads_of
+from streamer.reader.recognisers import CtcRecogniser, PaddleNet, Recogniser, characters_of, read_settings
+from streamer.types import ModelInfo
+
+_NETS: dict[str, Callable[[Path, Scaling, int], Net]] = {"openvino": OpenVinoNet, "onnxruntime": OnnxNet}
+
+
+def load_recogniser(config: ReaderConfig) -> tuple[Recogniser, ModelInfo]:
+    """Load the recognition engine that a configuration asks for. Raises WeightsError or MissingPackageError."""
+    if config.engine == "tesseract":
+        from streamer.reader.tesseract import TesseractRecogniser
+
+        tesseract = TesseractRecogniser()
+        # The program's own data cannot be told from outside: its version stands for them.
+        digest = hashlib.sha256(tesseract.version.encode()).hexdigest()
+        return tesseract, ModelInfo("tesseract", digest, tesseract.backend)
+    threads = threads_of(config.threads)
+    folder = weights.resolve(config.weights, prefer="paddle" if config.engine == "paddle_static" else "onnx")
+    if not folder.is_dir():
+        raise WeightsError(f"{folder}: is a file; a reader is a folder with inference.yml beside the model")
+    settings = read_settings(folder)
+    paddle = config.engine == "paddle_static"
+    net = PaddleNet(folder, settings, threads) if paddle else _net(folder, config.engine, SYMMETRIC, threads)
+    info = ModelInfo(str(settings["Global"]["model_name"]), weights.sha256_of(folder), net.backend)
+    return CtcRecogniser(net, characters_of(settings), folder), info
+
+
+def load_line_net(config: ReaderConfig) -> Net:
+    """Load the text detector, on OpenVINO or ONNX Runtime whatever the recogniser runs on. Raises as ``load_recogniser``."""
+    engine = config.engine if config.engine in _NETS else "auto"
+    return _net(weights.resolve(config.line_weights, prefer="onnx"), engine, IMAGENET, threads_of(config.threads))
+
+
+def _net(path: Path, engine: str, scaling: Scaling, threads: int) -> Net:
+    if path.is_dir():
+        path = path / "inference.onnx"
+    if not path.is_file() or path.suffix not in (".onnx", ".xml"):
+        raise WeightsError(f"{path}: missing, or neither .onnx nor .xml, which is what OpenVINO and ONNX Runtime run")
+    if path.suffix == ".xml" and engine == "onnxruntime":
+        raise WeightsError(f"{path}: ONNX Runtime cannot run OpenVINO's format; give an .onnx file or set reader.engine to openvino")
+    chosen = engine if engine in _NETS else next((name for name in _NETS if find_spec(name)), "openvino")
+    if find_spec(chosen) is None:
+        raise MissingPackageError(f"reader.engine {engine} needs the package {chosen}; install it with pip install 'plate-streamer'")
+    return _NETS[chosen](path, scaling, threads)
