@@ -22,7 +22,7 @@ def build_pipeline(config: Config, observer: Observer | None = None, *, stills: 
     """
     rules = config.passages
     formats = FormatBook.load(rules.countries, only=rules.only_countries)
-    vote = VoteRules(rules.min_reads, rules.sure_reads, rules.min_plate_chars, rules.max_plate_chars)
+    vote = VoteRules(rules.min_reads, rules.sure_reads, rules.min_plate_chars, rules.max_plate_chars, rules.min_plate_score)
     passages = PassageRules(
         read_interval_s=rules.read_interval_s,
         min_plate_height_px=rules.min_plate_height_px,

@@ -42,6 +42,8 @@ class VoteRules:
     """Looks that must agree for reading to stop, if no other text comes near."""
     min_chars: int
     max_chars: int
+    min_score: float = 0.0
+    """A plate whose looks agree less (see ``Decision.score``) is rejected: by chance two looks at noise agree, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class Vote:
             return _no_plate("rejected", raw, _shares(texts), agreeing, len(looks))
         char_scores = tuple(_char_score(column, c, looks) for column, c in zip(best.columns, best.plate, strict=True))
         score = math.exp(math.fsum(math.log(max(s, 1e-9)) for s in char_scores) / len(char_scores))
+        if score < self._rules.min_score:
+            return _no_plate("rejected", raw, _shares(texts), agreeing, len(looks))
         top = best.candidates[0]
         whole = sum(best.agrees(look.text) for look in looks)
         return Decision(

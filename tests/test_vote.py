@@ -16,6 +16,7 @@ from streamer.types import PlateRead
 from streamer.vote import Decision, Vote, VoteRules
 
 RULES = VoteRules(min_reads=2, sure_reads=4, min_chars=3, max_chars=12)
+STRICT = VoteRules(min_reads=2, sure_reads=4, min_chars=3, max_chars=12, min_score=0.3)
 SINGLE = VoteRules(min_reads=1, sure_reads=1, min_chars=3, max_chars=12)
 WORLD = FormatBook.load()
 Ballot = tuple[PlateRead, float]
@@ -76,6 +77,13 @@ def test_a_format_chooses_between_the_lengths_that_were_read() -> None:
     # Half of the looks take the band for a character: only one length is a British plate.
     reads = plain("1LS15EBC", "LS15EBC", "1LS15EBC", "LS15EBC")
     assert decide(reads, book=FormatBook.load(("GB",))).plate == "LS15EBC"
+
+
+def test_looks_that_agree_on_noise_make_no_plate() -> None:
+    noise = [(read("EEL", 0.3), 0.5), (read("EEL", 0.3), 0.5), (read("3C", 0.3), 0.5), (read("153", 0.3), 0.5)]
+    decision = decide(noise, STRICT)
+    assert (decision.plate, decision.reason) == (None, "rejected")
+    assert decide(plain("LS15EBC", "LS15EBC"), STRICT).plate == "LS15EBC"
 
 
 def test_look_alikes_agree_and_the_format_decides_between_them() -> None:

@@ -1,38 +1,20 @@
 """The plain way a user would write it: ultralytics on each frame, PaddleOCR on each crop, one after the other.
 
-It is what the package fastanpr does (its order of work only; no code is taken from it), with the same weights that this program
-starts with.
+It is what the package fastanpr does (its order of work only; no code is taken from it): the same detector, and PP-OCRv4 detection
+and recognition on Paddle.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from streamer.plates import normalise
 from streamer.weights import resolve
-
-LINE_SETTINGS = {
-    "Global": {"model_name": "PP-OCRv6_small_det"},
-    "PreProcess": {
-        "transform_ops": [
-            {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
-            {"DetResizeForTest": None},
-            {"NormalizeImage": {"mean": [0.485, 0.456, 0.406], "order": "hwc", "scale": "1./255.", "std": [0.229, 0.224, 0.225]}},
-            {"ToCHWImage": None},
-            {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
-        ]
-    },
-    "PostProcess": {"name": "DBPostProcess", "thresh": 0.2, "box_thresh": 0.45, "max_candidates": 3000, "unclip_ratio": 1.4},
-}
-"""What PaddleOCR publishes beside this model; the starting weights carry the network alone."""
 
 
 @dataclass(slots=True)
@@ -52,21 +34,17 @@ class Plain:
     """The loaded models."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="plain-")
-        folder = Path(self._folder.name)
-        os.environ.setdefault("YOLO_CONFIG_DIR", self._folder.name)
+        os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="plain-"))
         from paddleocr import PaddleOCR
         from ultralytics import YOLO
 
-        shutil.copy(resolve("plate-lines", prefer="onnx"), folder / "inference.onnx")
-        (folder / "inference.yml").write_text(yaml.safe_dump(LINE_SETTINGS), encoding="utf-8")
         self._detector = YOLO(resolve("plate-detector", prefer="torch"))
         self._reader = PaddleOCR(
-            text_detection_model_name="PP-OCRv6_small_det",
-            text_detection_model_dir=str(folder),
-            text_recognition_model_name="PP-OCRv6_small_rec",
-            text_recognition_model_dir=str(resolve("plate-reader", prefer="onnx")),
-            engine="onnxruntime",
+            text_detection_model_name="PP-OCRv4_mobile_det",
+            text_detection_model_dir=str(resolve("plate-lines", prefer="paddle")),
+            text_recognition_model_name="PP-OCRv4_mobile_rec",
+            text_recognition_model_dir=str(resolve("plate-reader", prefer="paddle")),
+            enable_mkldnn=False,  # this text detection fails with it (paddle 3.3)
             use_doc_orientation_classify=False,
             use_doc_unwarping=False,
             use_textline_orientation=False,
