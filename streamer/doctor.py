@@ -40,7 +40,6 @@ _PACKAGES: Final = (
     ("sqlalchemy", True, ""),
     ("scipy", True, ""),
     ("supervision", True, ""),
-    ("trackers", True, ""),
     ("ultralytics", False, "export and training"),
     ("paddlepaddle", False, "engine paddle_static"),
     ("paddleocr", False, "engine paddle_static"),

@@ -83,7 +83,6 @@ LIBRARIES: dict[str, set[str]] = {
     "supervision": {"tracker", "annotate"},
     "tensorrt": {"detector"},
     "torch": {"detector"},
-    "trackers": {"tracker"},
     "typer": {"cli"},
     "ultralytics": {"detector", "weightrecipes"},
 }
