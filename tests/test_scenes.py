@@ -41,3 +41,21 @@ def test_an_encoded_scene_keeps_its_times(tmp_path: Path) -> None:
     with av.open(str(encode(scene, tmp_path / "scene.mp4"))) as container:
         times = [frame.time for frame in container.decode(video=0)]
     assert times == pytest.approx([t for t, _ in scene.frames()], abs=0.002)
+
+
+def test_the_truth_leaves_out_what_is_hidden() -> None:
+    crossing = Drive("oi_00026", 0.0, 4.0, path="cross", y=0.7, plate_px=90)
+    free, pillar = Scene((crossing,), 4.0, 10), Scene((crossing,), 4.0, 10, pillar=(0.45, 0.55))
+    behind = Scene((crossing, Drive("oi_00008", 0.0, 4.0, path="stand", x=0.5, y=0.6, plate_px=95)), 4.0, 10)
+    for scene in (pillar, behind):
+        hidden = set(free.truth()[0].boxes) - set(scene.truth()[0].boxes)
+        assert hidden
+        assert all(min(scene.truth()[0].boxes) < index < max(scene.truth()[0].boxes) for index in hidden)
+        bare, covered = ([picture for _, picture in s.frames()] for s in (free, scene))
+        x1, y1, x2, y2 = map(round, free.truth()[0].boxes[min(hidden) + 1])
+        assert np.abs(bare[min(hidden) + 1][y1:y2, x1:x2].astype(int) - covered[min(hidden) + 1][y1:y2, x1:x2]).mean() > 10
+
+
+def test_leaving_is_approaching_backwards() -> None:
+    towards, away = (Scene((Drive("fa_00010", 0.0, 2.0, path=path, x=0.3),), 2.1, 10).truth()[0] for path in ("approach", "leave"))
+    assert np.allclose([away.boxes[20 - index] for index in towards.boxes], list(towards.boxes.values()))
