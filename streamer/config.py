@@ -132,7 +132,7 @@ class TrackerConfig(Section):
     lost_after_s: Seconds = 1.5
     """A plate that is not seen for this long ends its track."""
     reach: float = Field(default=3.0, gt=0)
-    """How far a plate may be from where it is expected, in plate widths."""
+    """How far a plate may be from where it is expected, in plate sizes (twice the square root of its area)."""
     min_score: Fraction = 0.25
     """Weaker detections only keep a track alive, they never start one."""
 

@@ -80,7 +80,7 @@ LIBRARIES: dict[str, set[str]] = {
     "rich": {"commands", "replay_command"},
     "scipy": {"tracker", "passages", "diff"},
     "sqlalchemy": {"store"},
-    "supervision": {"tracker", "annotate"},
+    "supervision": {"annotate"},
     "tensorrt": {"detector"},
     "torch": {"detector"},
     "typer": {"cli"},
