@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +54,9 @@ class PaddleNet:
 
     def __init__(self, folder: Path, settings: dict[str, Any], threads: int) -> None:
         """Load ``inference.pdmodel`` or ``inference.json``. Raises MissingPackageError or WeightsError."""
+        # paddlex imports modelscope, its downloader, which imports torch: two frameworks in one process have crashed each other
+        # (PaddleOCR#18208), and models come from disk here. With an empty module in its place neither is loaded.
+        sys.modules.setdefault("modelscope", ModuleType("modelscope"))
         try:
             from paddleocr import TextRecognition
         except ImportError as error:
