@@ -17,7 +17,12 @@ from streamer.types import Image, ModelInfo, PlateRead
 __all__ = ["PlateReader", "build_reader"]
 
 SURE = 0.9
-"""A text is read again in another layout if one of its characters scores less."""
+"""A text is read again in another layout if one of its characters scores less, or if its length is not usual."""
+
+USUAL_LENGTH = range(4, 10)
+"""Characters of nearly all plates; personal ones may have fewer."""
+UNUSUAL_COSTS = 0.15
+"""Another reading of usual length is preferred to one of unusual length even if its mean score is this much lower."""
 
 SMALL_ROW = 0.85
 """A row that is lower than this share of the highest must have a digit to belong to the number: states and slogans have none."""
@@ -55,14 +60,13 @@ class PlateReader:
         return best
 
     def _read_layouts(self, layouts: Sequence[Layout]) -> list[PlateRead | None]:
-        pieces = [piece for layout in layouts for row in layout for piece in row.pieces]
-        texts = map(plate_text, self._recogniser.read(pieces))
+        texts = map(plate_text, self._recogniser.read([row.picture for layout in layouts for row in layout]))
         return [_joined(layout, texts) for layout in layouts]
 
 
 def _joined(layout: Layout, texts: Iterator[LineText]) -> PlateRead | None:
-    """Take the texts of a layout's pieces and join them."""
-    rows = [(sum((next(texts) for _ in row.pieces), LineText()), row.height) for row in layout]
+    """Take the texts of a layout's rows and join those that belong to the number."""
+    rows = [(next(texts), row.height) for row in layout]
     highest = max(height for _, height in rows)
     number = [text for text, height in rows if height >= SMALL_ROW * highest or any(c.isdigit() for c in text.text)]
     number = [text for text in number if text.text]
@@ -73,11 +77,15 @@ def _joined(layout: Layout, texts: Iterator[LineText]) -> PlateRead | None:
 def _better(first: PlateRead | None, second: PlateRead | None) -> PlateRead | None:
     if first is None or second is None:
         return first or second
-    return second if second.score > first.score else first
+    return second if _worth(second) > _worth(first) else first
+
+
+def _worth(read: PlateRead) -> float:
+    return read.score - (0.0 if len(read.text) in USUAL_LENGTH else UNUSUAL_COSTS)
 
 
 def _sure(read: PlateRead | None) -> bool:
-    return read is not None and min(read.char_scores) >= SURE
+    return read is not None and min(read.char_scores) >= SURE and len(read.text) in USUAL_LENGTH
 
 
 def build_reader(config: ReaderConfig) -> PlateReader:

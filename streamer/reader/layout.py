@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.reader.gap import split_lines, whole_line
-from streamer.reader.lines import UNCLIP, detector_input, find_lines, number_rows, rectified
+from streamer.reader.lines import UNCLIP, detector_input, find_lines, number_lines, rectified
 from streamer.reader.nets import Floats, Net
 from streamer.types import Image
 
@@ -17,10 +17,10 @@ TIGHT_UNCLIP = 1.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """A row of text."""
+    """A line of text."""
 
-    pieces: tuple[Image, ...]
-    """Pictures for the recogniser, uint8 (48, width, 3), from left to right."""
+    picture: Image
+    """For the recogniser, uint8 (48, width, 3)."""
     height: float
     """Pixels in the crop."""
 
@@ -51,9 +51,9 @@ class DetectedLines:
 def _detected(crop: Image, probability: Floats) -> list[Layout]:
     layouts = []
     for unclip in (UNCLIP, TIGHT_UNCLIP):
-        rows = number_rows(find_lines(probability, crop.shape[1], crop.shape[0], unclip))
-        if rows:
-            layouts.append(tuple(Row(tuple(rectified(crop, line) for line in row), max(line.height for line in row)) for row in rows))
+        lines = number_lines(find_lines(probability, crop.shape[1], crop.shape[0], unclip))
+        if lines:
+            layouts.append(tuple(Row(rectified(crop, line), line.height) for line in lines))
     return [*layouts, by_gap(crop)]
 
 
@@ -64,4 +64,4 @@ def lines_by_gap(crops: Sequence[Image]) -> list[list[Layout]]:
 
 def by_gap(crop: Image) -> Layout:
     """Give the rows of a crop without looking for text."""
-    return tuple(Row((whole_line(part),), float(part.shape[0])) for part in split_lines(crop))
+    return tuple(Row(whole_line(part), float(part.shape[0])) for part in split_lines(crop))

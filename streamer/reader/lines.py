@@ -22,7 +22,7 @@ LONGEST_SIDE = 224
 STRIDE = 32
 """Sides of the input are multiples of it."""
 
-CORE = 0.25
+CORE = 0.3
 """A pixel is in the core of a line from this probability on."""
 MIN_SCORE = 0.45
 """Mean probability over the core of a line."""
@@ -36,6 +36,11 @@ MIN_LINE_WIDTH = 160
 MAX_LINE_WIDTH = 640
 WIDTH_STEP = 32
 """Widths of lines are multiples of it, so that few shapes occur."""
+
+SLANTS = (0.0, -0.5, -0.4, -0.3, -0.2, 0.2, 0.3, 0.4, 0.5)
+"""Slants of characters that are tried, in columns per row of a line's picture."""
+SLANT_GAIN = 1.3
+"""A slant must be clearer than none by this factor."""
 
 OTHER_LINE = 0.65
 """The other line of a two-line plate is at least so high, measured by the main line; names of states are lower."""
@@ -132,10 +137,11 @@ class _Placed:
     middle: float
 
 
-def number_rows(lines: Sequence[Line]) -> list[list[Line]]:
-    """Give the rows that make up the number, from top to bottom, each with its pieces from left to right.
+def number_lines(lines: Sequence[Line]) -> list[Line]:
+    """Give the lines that make up the number, from top to bottom.
 
-    The largest line belongs to it; so do lines of about its height above or below, and pieces of about its height beside.
+    The largest line belongs to it; so do lines of about its height above or below, and pieces of about its height beside,
+    which are put together: the recogniser does better with a whole line than with its pieces.
     """
     if not lines:
         return []
@@ -150,18 +156,32 @@ def number_rows(lines: Sequence[Line]) -> list[list[Line]]:
             rows.append([piece])
         elif _continues(piece, row):
             row.append(piece)
-    rows = [row for row in rows if _below_each_other(row, rows[0])]
-    rows.sort(key=lambda row: row[0].middle)
-    return [[piece.line for piece in sorted(row, key=lambda piece: piece.left)] for row in rows]
+    rows = sorted((row for row in rows if _below_each_other(row, rows[0])), key=lambda row: row[0].middle)
+    return [_united([piece.line for piece in row]) for row in rows]
+
+
+def _united(pieces: Sequence[Line]) -> Line:
+    """Give the rectangle around pieces, largest first, in the direction of the first."""
+    if len(pieces) == 1:
+        return pieces[0]
+    origin = pieces[0].quad.mean(axis=0)
+    axes = _axes(pieces[0])
+    corners = (np.concatenate([piece.quad for piece in pieces]) - origin) @ axes.T
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    rectangle = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+    return Line((rectangle @ axes + origin).astype(np.float32), min(piece.score for piece in pieces))
+
+
+def _axes(line: Line) -> Floats:
+    """Give the unit vectors along and across a line as the rows of a matrix."""
+    along = line.quad[1] - line.quad[0]
+    x, y = along / max(float(np.hypot(*along)), 1e-6)
+    return np.array([[x, y], [-y, x]], np.float32)
 
 
 def _place(line: Line, main: Line) -> _Placed:
-    along = main.quad[1] - main.quad[0]
-    along = along / max(float(np.hypot(*along)), 1e-6)
-    offset = line.quad - main.quad.mean(axis=0)
-    x = offset @ along
-    y = offset @ np.array([-along[1], along[0]])
-    return _Placed(line, float(x.min()), float(x.max()), float(y.mean()))
+    offset = (line.quad - main.quad.mean(axis=0)) @ _axes(main).T
+    return _Placed(line, float(offset[:, 0].min()), float(offset[:, 0].max()), float(offset[:, 1].mean()))
 
 
 def _nested(line: Line, lines: Sequence[Line]) -> bool:
@@ -171,6 +191,7 @@ def _nested(line: Line, lines: Sequence[Line]) -> bool:
 
 
 def _continues(piece: _Placed, row: Sequence[_Placed]) -> bool:
+    """Say whether a piece stands beside the others of a row, about as high and not far away."""
     height = row[0].line.height
     gap = max(piece.left - max(p.right for p in row), min(p.left for p in row) - piece.right)
     return piece.line.height >= SAME_ROW * height and gap <= MAX_GAP * height
@@ -183,7 +204,7 @@ def _below_each_other(row: Sequence[_Placed], main: Sequence[_Placed]) -> bool:
 
 
 def rectified(crop: Image, line: Line) -> Image:
-    """Cut a line out, upright and stretched: uint8 (LINE_HEIGHT, width, 3), width a multiple of WIDTH_STEP."""
+    """Cut a line out, turned, stretched and with upright characters: uint8 (LINE_HEIGHT, width, 3), width a multiple of WIDTH_STEP."""
     width = line_width(line.width, line.height)
     quad = line.quad
     if line.height > 2 * LINE_HEIGHT:
@@ -192,7 +213,30 @@ def rectified(crop: Image, line: Line) -> Image:
         quad = (quad * factor).astype(np.float32)
     corners = np.array([[0, 0], [width, 0], [width, LINE_HEIGHT], [0, LINE_HEIGHT]], np.float32)
     turned = cv2.warpPerspective(crop, cv2.getPerspectiveTransform(quad, corners), (width, LINE_HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, dtype=np.uint8)
+    return upright(np.asarray(turned, dtype=np.uint8))
+
+
+def upright(picture: Image) -> Image:
+    """Shear a line, uint8 (h, w, 3), so that its characters stand upright: seen from the side, plates slant.
+
+    Where upright strokes stand upright, whole columns are dark or light, and the mean brightness changes most from column to
+    column.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    margin = len(grey) // 8  # frames above and below do not slant
+    steepness = {slant: _steepness(_sheared(grey, slant)[margin:-margin]) for slant in SLANTS}
+    slant = max(steepness, key=lambda key: steepness[key])
+    return np.asarray(_sheared(picture, slant), np.uint8) if steepness[slant] > SLANT_GAIN * steepness[0.0] else picture
+
+
+def _sheared(picture: np.ndarray, slant: float) -> np.ndarray:
+    height, width = picture.shape[:2]
+    matrix = np.array([[1, slant, -slant * height / 2], [0, 1, 0]], np.float32)
+    return cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+
+def _steepness(grey: np.ndarray) -> float:
+    return float(np.square(np.diff(grey.mean(axis=0))).sum())
 
 
 def line_width(width: float, height: float, least: int = MIN_LINE_WIDTH) -> int:
