@@ -44,8 +44,10 @@ SLANT_GAIN = 1.3
 
 OTHER_LINE = 0.65
 """The other line of a two-line plate is at least so high, measured by the main line; names of states are lower."""
-SAME_ROW = 0.7
+SAME_ROW = 0.75
 """Parts of one line do not differ more in height."""
+NARROWEST = 0.4
+"""Text is at least so wide, in its heights, even if it is a single 1: narrower are frames, and letters below each other."""
 MAX_GAP = 1.2
 """Parts of one line are not further apart, in heights of the line: beyond stand badges and other plates."""
 
@@ -146,9 +148,7 @@ def number_lines(lines: Sequence[Line]) -> list[Line]:
     if not lines:
         return []
     main = max(lines, key=lambda line: line.area)
-    placed = [
-        _place(line, main) for line in lines if line is main or (line.height >= OTHER_LINE * main.height and not _nested(line, lines))
-    ]
+    placed = [_place(line, main) for line in lines if line is main or _may_belong(line, main, lines)]
     rows: list[list[_Placed]] = []
     for piece in sorted(placed, key=lambda piece: -piece.line.area):
         row = next((r for r in rows if abs(piece.middle - r[0].middle) < 0.5 * max(piece.line.height, r[0].line.height)), None)
@@ -184,6 +184,10 @@ def _place(line: Line, main: Line) -> _Placed:
     return _Placed(line, float(offset[:, 0].min()), float(offset[:, 0].max()), float(offset[:, 1].mean()))
 
 
+def _may_belong(line: Line, main: Line, lines: Sequence[Line]) -> bool:
+    return line.height >= OTHER_LINE * main.height and line.width >= NARROWEST * line.height and not _nested(line, lines)
+
+
 def _nested(line: Line, lines: Sequence[Line]) -> bool:
     """Say whether the middle of a line lies in a larger one: a sticker, or a second finding of a part."""
     x, y = map(float, line.quad.mean(axis=0))
@@ -194,7 +198,7 @@ def _continues(piece: _Placed, row: Sequence[_Placed]) -> bool:
     """Say whether a piece stands beside the others of a row, about as high and not far away."""
     height = row[0].line.height
     gap = max(piece.left - max(p.right for p in row), min(p.left for p in row) - piece.right)
-    return piece.line.height >= SAME_ROW * height and gap <= MAX_GAP * height
+    return SAME_ROW * height <= piece.line.height <= height / SAME_ROW and gap <= MAX_GAP * height
 
 
 def _below_each_other(row: Sequence[_Placed], main: Sequence[_Placed]) -> bool:

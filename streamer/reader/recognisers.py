@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from streamer.errors import MissingPackageError, WeightsError
+from streamer.reader.lines import LINE_HEIGHT
 from streamer.reader.nets import SYMMETRIC, Floats, Net, Scaling
 from streamer.reader.text import LineText, decode
 from streamer.types import Image
@@ -32,21 +33,20 @@ class CtcRecogniser:
     """A network with CTC output, on any engine."""
 
     def __init__(self, net: Net, characters: Sequence[str], path: Path) -> None:
+        """Try the network on an empty line. Raises WeightsError if it has another alphabet."""
         self._net = net
         self._characters = characters
-        self._path = path
         self.backend = net.backend
+        (output,) = net.run([np.zeros((LINE_HEIGHT, 320, 3), np.uint8)])
+        if output.ndim != 2 or output.shape[1] != len(characters):
+            raise WeightsError(
+                f"{path}: gives {output.shape}, but inference.yml in it names {len(characters)} classes (blank and space included); "
+                "both must come from the same export"
+            )
 
     def read(self, lines: Sequence[Image]) -> list[LineText]:
-        """See Recogniser. Raises WeightsError if the network has another alphabet."""
-        outputs = self._net.run(lines)
-        for output in outputs[:1]:
-            if output.ndim != 2 or output.shape[1] != len(self._characters):
-                raise WeightsError(
-                    f"{self._path}: gives {output.shape}, but inference.yml beside it names {len(self._characters)} classes "
-                    "(blank and space included); both must come from the same export"
-                )
-        return [decode(output, self._characters) for output in outputs]
+        """See Recogniser."""
+        return [decode(output, self._characters) for output in self._net.run(lines)]
 
 
 class PaddleNet:
@@ -86,7 +86,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
             f"{path}: cannot be read ({error.strerror}); a reader is a folder with inference.yml beside the model"
         ) from error
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: lacks Global.model_name or PostProcess.character_dict ({error}); export the model again") from error
+        why = str(error).partition("\n")[0]
+        raise WeightsError(f"{path}: lacks Global.model_name or PostProcess.character_dict ({why}); export the model again") from error
     if not isinstance(name, str) or not isinstance(characters, list):
         raise WeightsError(f"{path}: Global.model_name must be a name and PostProcess.character_dict a list; export the model again")
     return dict(settings)
