@@ -59,6 +59,50 @@ def evaluate(
             console.print(f"{file}: {truth}, given {', '.join(texts) or 'nothing'}", markup=False, highlight=False)
 
 
+@app.command()
+def collect(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Folders, CSV or JSON files, videos, event logs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="F.jsonl", help="Manifest; rows of the same pictures are replaced.")],
+    form: Annotated[str, typer.Option("--format", help="auto, yolo, voc, coco, ccpd, csv, crops, video or log.")] = "auto",
+    source: Annotated[str, typer.Option(help="Name of the data set, where the data do not say.")] = "",
+    licence: Annotated[str, typer.Option(help="SPDX name of its licence, where the data do not say.")] = "",
+    region: Annotated[str, typer.Option(help="Country code, where the data do not say.")] = "",
+    group_by: Annotated[str, typer.Option(help="What never comes apart: a pattern on names, or text, folder, source.")] = "",
+    split: Annotated[str, typer.Option(help="Put all into train, val or test.")] = "",
+    classes: Annotated[list[str] | None, typer.Option("--class", help="Class that is a plate; may be repeated.")] = None,
+    every: Annotated[float, typer.Option(metavar="S", help="Video: seconds between frames.")] = 1.0,
+    corrections: Annotated[Path | None, typer.Option(metavar="F.csv", help="Log: event_id,plate as people corrected them.")] = None,
+    trust: Annotated[float | None, typer.Option(metavar="SCORE", help="Log: believe uncorrected texts from this score.")] = None,
+    texts_in_order: Annotated[bool, typer.Option("--texts-in-order", help="CSV: texts are in the order of the label file.")] = False,
+    backgrounds: Annotated[bool, typer.Option("--backgrounds", help="Pictures without labels have no plates.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures beside the manifest.")] = False,
+) -> None:
+    """Bring pictures and their labels into one manifest."""
+    from streamer.errors import UsageError
+    from train.collect.command import run_collect
+    from train.collect.found import Options, split_of
+
+    if split and split_of(split) is None:
+        raise UsageError(f"--split {split}: must be train, val or test")
+    options = Options(
+        source, licence, region, group_by, split_of(split), tuple(classes or ()), every, corrections, trust, texts_in_order, backgrounds
+    )
+    if not run_collect(sources, out, form, options, copy=copy):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests; several are checked against each other.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="D", help="Folder of the report.")] = Path("report"),
+) -> None:
+    """Look for what is wrong with a data set; exit code 1 if there are errors."""
+    from train.check.command import run_check
+
+    if run_check(manifests, out):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become a message and their exit code."""
     from streamer.errors import StreamerError

@@ -1,0 +1,31 @@
+"""Folders of plate crops that are named by their text: ``AB12CDE.jpg``, ``AB12CDE_2.png``, ``AB-12-CD (3).jpg``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from train.collect.found import Found, Item, Mark, Options, Skipped, is_plate_text, pictures_in, plate_text, split_in
+
+SHORTEST, LONGEST = 2, 12
+_COUNTER = re.compile(r"(_\d+| ?\(\d+\)|#\d+)$")
+"""Tells several crops of one plate apart. A hyphen does not: plates are written with it."""
+
+
+def read_crops(source: Path, options: Options) -> Iterator[Item]:
+    """Read the crops of a folder by their names."""
+    for picture in pictures_in(source):
+        name = picture.relative_to(source)
+        text = text_of(picture.stem)
+        if text is None:
+            yield Skipped(name.as_posix(), "picture", f"its name is no plate text of {SHORTEST} to {LONGEST} characters")
+        else:
+            yield Found(picture, name.as_posix(), (Mark(text=text),), kind="crop", split=split_in(name))
+
+
+def text_of(stem: str) -> str | None:
+    """Give the text that a name tells, as written; None if it tells none."""
+    written = _COUNTER.sub("", stem)
+    text, _, _ = plate_text(written)
+    return written if text and SHORTEST <= len(text) <= LONGEST and is_plate_text(text) else None
