@@ -1,0 +1,57 @@
+"""What a user may set about synthetic plates: shares and ranges, in a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamer.errors import UsageError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SynthConfig(BaseModel):
+    """Settings of the generator. Shares are of all crops unless said otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    random_texts: Share = 0.25
+    """Texts that follow no country's format: chosen ones, and formats that are not known."""
+    countries: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """How often a country is drawn, as a factor on its usual weight: ``US: 2.0`` doubles it, 0 leaves it out."""
+    two_lines: Share = 0.3
+    """Of the plates whose country has two-line plates."""
+    inverted: Share = 0.06
+    """Light characters on a dark ground where the country does not ask for it."""
+    slanted: Share = 0.2
+    """Crops turned or sheared by up to ``slant_degrees``."""
+    slant_degrees: Annotated[float, Field(ge=0, le=45)] = 25.0
+    grey: Share = 0.15
+    """Grey pictures: infrared and old cameras."""
+    night: Share = 0.12
+    cut: Share = 0.15
+    """Crops that cut into the plate's rim, never into a character."""
+    loose: Share = 0.2
+    """Crops with margins of up to 30 %."""
+    frames: Share = 0.35
+    character_height: tuple[int, int] = (8, 48)
+    """Pixels of a character in the crop, smallest and largest; small ones are drawn more often."""
+    squat: tuple[float, float] = (0.75, 1.25)
+    """Range of the factor on a crop's width."""
+
+
+def load_synth_config(path: Path | None) -> SynthConfig:
+    """Read a YAML file; None gives the defaults. Raises UsageError that names the file and the key."""
+    if path is None:
+        return SynthConfig()
+    try:
+        data = yaml.safe_load(path.read_text("utf-8")) or {}
+        return SynthConfig.model_validate(data)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"{path}: {told}") from error
