@@ -28,12 +28,12 @@ def read_voc(source: Path, options: Options) -> Iterator[Item]:
         if isinstance(root, str):
             yield Skipped(where, "picture", root)
             continue
-        picture = _picture(file, root, pictures)
-        if not picture:
+        own = _picture(file, root, pictures)
+        if own is None:
             yield Skipped(where, "picture", f"its picture {_word(root, 'filename') or file.stem} is not there, or several are")
             continue
-        used.add(picture)
-        yield from _labelled(picture, where, root, chosen, source)
+        used.add(own)
+        yield from _labelled(own, where, root, chosen, source)
     for other in (path for many in pictures.values() for path in many if path not in used):
         name = other.relative_to(source)
         if options.backgrounds:
