@@ -29,7 +29,7 @@ def exact(entries: Sequence[Entry], looks: Sequence[Look | str]) -> Iterator[Fin
             same[look.sha256].append(entry)
     for many in same.values():
         if len(many) > 1:
-            level, kind = _grade(many, "same file")
+            level, kind = _grade(many, "same file", expected="warning")
             differ = "" if _agree(many) else ", and their labels differ"
             yield Finding(
                 level if _agree(many) else "error", kind, f"{len(many)} times the same file{differ}", _files(many), weight=len(many)
@@ -79,13 +79,13 @@ def _near(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> npt.NDArray[n
     return np.asarray(near[0] | near[1], np.bool_)
 
 
-def _grade(entries: Sequence[Entry], name: str) -> tuple[Level, str]:
-    """Across splits it is a leak; in one clip it is to be expected; else it counts double for no reason."""
+def _grade(entries: Sequence[Entry], name: str, expected: Level = "note") -> tuple[Level, str]:
+    """Across splits it is a leak; that frames of one clip are alike is to be expected; else it counts double for no reason."""
     splits = {entry.picture.split for entry in entries} - {None}
     if len(splits) > 1:
         return "error", f"{name} across splits"
     groups = {entry.picture.group for entry in entries}
-    return ("note", f"{name} in a group") if len(groups) == 1 and groups != {""} else ("warning", name)
+    return (expected, f"{name} in a group") if len(groups) == 1 and groups != {""} else ("warning", name)
 
 
 def _texts_differ(one: Entry, other: Entry) -> bool:
