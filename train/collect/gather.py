@@ -107,7 +107,7 @@ def _row(found: Found, manifest: Path, options: Options, group_by: re.Pattern[st
     return Picture(
         file=_relative(place, manifest.parent), sha256=digest, width=width, height=height, kind=found.kind,
         source=found.source or options.source or found.path.parent.name, licence=licence, region=found.region or options.region,
-        group=_group(found, options, group_by), split=options.split or found.split, plates=plates,
+        group=_group(found, options, group_by, _relative(found.path, manifest.parent)), split=options.split or found.split, plates=plates,
     ), notes  # fmt: skip
 
 
@@ -126,9 +126,12 @@ def _scaled(points: Points, scale: tuple[int, int]) -> Points:
     return tuple((round(x * scale[0], 2), round(y * scale[1], 2)) for x, y in points)
 
 
-def _group(found: Found, options: Options, group_by: re.Pattern[str] | None) -> str:
-    """Give the group of a picture: as the source says, by the user's pattern, or by a video's name in its own. Empty: its own."""
-    name = (found.original or str(found.path)).replace("\\", "/")
+def _group(found: Found, options: Options, group_by: re.Pattern[str] | None, path: str) -> str:
+    """Give the group of a picture: as the source says, by the user's pattern, or by a video's name in its own. Empty: its own.
+
+    ``path``: relative to the manifest, so that groups are the same on every machine.
+    """
+    name = (found.original or path).replace("\\", "/")
     if found.group:
         return found.group
     if group_by is not None:
