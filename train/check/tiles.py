@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from streamer.errors import SourceError
 from streamer.types import Image
 from train.check.finding import Entry
+
+Points = tuple[tuple[float, float], ...]
 
 SIZE = (240, 170)
 """Width and height of a tile, pixels."""
@@ -38,11 +41,10 @@ def tile(entry: Entry, plate: int | None = None) -> Image:
     for number, other in enumerate(entry.picture.plates):
         colour = _RED if number == plate else _YELLOW
         if other.box is not None and np.isfinite(other.box).all():
-            corners = [round((edge - start) * scale) for edge, start in zip(other.box, (x1, y1, x1, y1), strict=True)]
-            cv2.rectangle(small, corners[:2], corners[2:], colour, 1)
-        if other.corners is not None:
-            points = (np.array(other.corners) - (x1, y1)) * scale
-            cv2.polylines(small, [np.round(points).astype(np.int32)], True, colour, 1)
+            first, second = _drawn((other.box[:2], other.box[2:]), (x1, y1), scale).tolist()
+            cv2.rectangle(small, first, second, colour, 1)
+        if other.corners is not None and np.isfinite(other.corners).all():
+            cv2.polylines(small, [_drawn(other.corners, (x1, y1), scale)], True, colour, 1)
     whole = _blank()
     left, top = (SIZE[0] - size[0]) // 2, (SIZE[1] - size[1]) // 2
     whole[top : top + size[1], left : left + size[0]] = small
@@ -73,6 +75,12 @@ def save(image: Image, path: Path) -> None:
 
 def _blank() -> Image:
     return np.full((SIZE[1], SIZE[0], 3), _GREY, np.uint8)
+
+
+def _drawn(points: Points, origin: tuple[int, int], scale: float) -> npt.NDArray[np.int32]:
+    """Bring points of the picture into its tile, (n, 2); those far outside come to just outside, because OpenCV takes no large numbers."""
+    placed = (np.array(points, np.float64) - origin) * scale
+    return np.round(placed.clip(-SIZE[0], 2 * SIZE[0])).astype(np.int32)
 
 
 def _part(entry: Entry, plate: int | None, width: int, height: int) -> tuple[int, int, int, int]:
