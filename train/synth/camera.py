@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from train.synth.config import SynthConfig
 from train.synth.dice import Dice
-from train.synth.paint import Canvas
+from train.synth.fonts import ABOVE, CAP, names
+from train.synth.lines import caption_mask
+from train.synth.looks import Colour
+from train.synth.paint import Canvas, paint
+from train.synth.places import captions
 from train.synth.render import Drawn
 
 Matrix = NDArray[np.float64]
@@ -39,7 +43,7 @@ def look_at(dice: Dice, config: SynthConfig, plate: Drawn) -> View:
     x2, y2 = max(x2 + edges[2], chars[:, 0].max() + 1), max(y2 + edges[3], chars[:, 1].max() + 1)
     width, height = max(12, round(x2 - x1)), max(8, round(y2 - y1))
     matrix = np.array(((1, 0, -x1), (0, 1, -y1), (0, 0, 1))) @ turned
-    scene = background(dice, width, height, plate)
+    scene = background(dice, width, height)
     warped = cv2.warpPerspective(plate.image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpPerspective(plate.alpha, matrix, (width, height), flags=cv2.INTER_LINEAR)
     share = alpha.astype(np.float32)[..., None] / 255.0
@@ -81,12 +85,10 @@ def _margins(dice: Dice, config: SynthConfig, width: float, height: float) -> tu
     )
 
 
-def background(dice: Dice, width: int, height: int, plate: Drawn) -> Canvas:
-    """A bumper, a boot lid, a grille: colour that changes from top to bottom, edges, slats, texture."""
+def background(dice: Dice, width: int, height: int) -> Canvas:
+    """Paint a bumper, a boot lid, a grille: colour that changes from top to bottom, edges, slats, lettering, texture."""
     base = dice.weighted({dice.paint(0, 60, 12): 0.45, dice.paint(20, 235, 8): 0.4, dice.paint(40, 220, 60): 0.15})
-    if dice.chance(0.03):
-        base = dice.colour(0, 255)
-    elif dice.chance(0.12):
+    if dice.chance(0.12):
         base = dice.pick(((30, 30, 180), (150, 60, 20), (40, 120, 40), (20, 140, 220)))
     top, bottom = dice.between(0.5, 1.4), dice.between(0.5, 1.4)
     scene = np.empty((height, width, 3), np.float32)
@@ -96,21 +98,35 @@ def background(dice: Dice, width: int, height: int, plate: Drawn) -> Canvas:
         y, x = np.ogrid[0:height, 0:width]
         slats = np.sin((y + tilt * x) * (2 * math.pi / max(3.0, period)))
         scene *= (1 + dice.between(0.1, 0.6) * slats).astype(np.float32)[..., None]
-    for _ in range(dice.whole(0, 4)):  # edges of body parts
-        y = dice.between(0, 1) * height
-        points = [
-            (0, y),
-            (width, y + dice.between(-0.25, 0.25) * height),
-            (width, height * dice.pick((-1, 2))),
-            (0, height * dice.pick((-1, 2))),
-        ]
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [np.array(points, np.int32)], 255)
-        other = np.array(dice.paint(0, 240, 25) if dice.chance(0.4) else tuple(int(c * dice.between(0.3, 1.6)) for c in base), np.float32)
-        scene = np.where(mask[..., None] > 0, other * dice.between(0.5, 1.1), scene).astype(np.float32)
+    for _ in range(dice.whole(0, 4)):
+        _body_edge(dice, scene, base)
     if dice.chance(0.4):
         scene += dice.noise(height, width, 1) * dice.between(2, 14)
-    return np.clip(cv2.GaussianBlur(scene, (0, 0), dice.between(0.5, 2.5)), 0, 255).astype(np.uint8)
+    soft = np.clip(cv2.GaussianBlur(scene, (0, 0), dice.between(0.5, 2.5)), 0, 255).astype(np.uint8)
+    if dice.chance(0.15):
+        _lettering(dice, soft)
+    return soft
+
+
+def _body_edge(dice: Dice, scene: NDArray[np.float32], base: Colour) -> None:
+    """The edge between two parts of a body: all above or below a line in another colour."""
+    height, width = scene.shape[:2]
+    y, beyond = dice.between(0, 1) * height, height * dice.pick((-1, 2))
+    points = np.array(((0, y), (width, y + dice.between(-0.25, 0.25) * height), (width, beyond), (0, beyond)))
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [points.astype(np.int32)], (1,))
+    other = np.array(dice.paint(0, 240, 25) if dice.chance(0.4) else base, np.float32) * dice.between(0.3, 1.5)
+    scene[mask > 0] = other
+
+
+def _lettering(dice: Dice, scene: Canvas) -> None:
+    """A maker's name or a dealer's on the body, above or below the plate."""
+    height, width = scene.shape[:2]
+    size = height * dice.between(0.06, 0.16)
+    mask = caption_mask(dice.pick(captions("dealers")), dice.pick(names("caption")), size)
+    y = dice.between(-0.3, 0.4) * size if dice.chance(0.4) else height - dice.between(0.8, 1.6) * size
+    bright = 30 if scene.mean() > 120 else 210
+    paint(scene, mask, (bright, bright, bright), dice.whole(-mask.shape[1] // 2, max(1, width // 2)), round(y - ABOVE * size / CAP))
 
 
 def _box_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from streamer.errors import UsageError
 
@@ -20,7 +20,19 @@ class SynthConfig(BaseModel):
 
     random_texts: Share = 0.25
     """Texts that follow no country's format: chosen ones, and formats that are not known."""
-    countries: dict[str, Annotated[float, Field(ge=0)]] = {}
+    countries: dict[str, Annotated[float, Field(ge=0)]] = {
+        "US": 4.0,
+        "BR": 3.0,
+        "IN": 4.0,
+        "NL": 3.0,
+        "DE": 2.0,
+        "GB": 2.0,
+        "FR": 1.5,
+        "IT": 1.5,
+        "CN": 1.5,
+        "CA": 2.0,
+        "MX": 2.0,
+    }
     """How often a country is drawn, as a factor on its usual weight: ``US: 2.0`` doubles it, 0 leaves it out."""
     two_lines: Share = 0.3
     """Of the plates whose country has two-line plates."""
@@ -40,7 +52,14 @@ class SynthConfig(BaseModel):
     character_height: tuple[int, int] = (8, 48)
     """Pixels of a character in the crop, smallest and largest; small ones are drawn more often."""
     squat: tuple[float, float] = (0.75, 1.25)
-    """Range of the factor on a crop's width."""
+    """Range of the factor on a plate's width over its height."""
+
+    @field_validator("character_height", "squat")
+    @classmethod
+    def _in_order(cls, span: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < span[0] <= span[1]:
+            raise ValueError(f"{list(span)} is no range: two numbers above 0, the smaller one first")
+        return span
 
 
 def load_synth_config(path: Path | None) -> SynthConfig:

@@ -57,7 +57,7 @@ class PlateRenderer:
         """Give crop ``index``: the same bytes for the same seed, index and settings. Raises UsageError where a font is missing."""
         dice, config = Dice(self.seed, index), self.config
         text = draw_text(dice, config)
-        look = draw_look(dice, config, text.groups, text.country, text.chosen, text.sign)
+        look = draw_look(dice, config, text)
         final = _character_height(dice, config.character_height)
         plate = draw_plate(dice, look, min(64.0, max(20.0, 1.4 * final)))
         plate = age(dice, plate)

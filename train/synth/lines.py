@@ -73,6 +73,10 @@ def _place(items: tuple[Item, ...], style: Type) -> tuple[list[tuple[Item, Mask,
                 slots.append((item, x, x + wide))
             x += wide
             continue
+        if item.kind == "mark":
+            placed.append((item, _mark(item), x))
+            x += item.width * CAP + tracking
+            continue
         glyph = _sign(item.value) if item.kind == "sign" else face(style.face).glyph(item.value)
         mask, left, advance = _fitted(glyph, item, style)
         placed.append((item, mask, x + left))
@@ -83,13 +87,27 @@ def _place(items: tuple[Item, ...], style: Type) -> tuple[list[tuple[Item, Mask,
 def _fitted(glyph: Glyph, item: Item, style: Type) -> tuple[Mask, float, float]:
     """A glyph with its left bearing and advance, brought to the style's pitch."""
     mask, left, advance = glyph.mask, glyph.left, glyph.advance
-    if not style.cell or item.kind != "char":
+    if not style.cell or item.kind == "sign":
         return mask, left, advance
     cell = style.cell * CAP
     widest = cell * 0.84
     if (style.fit and item.value not in "I1" and mask.shape[1] > 0.3 * CAP) or mask.shape[1] > widest:
         mask = cv2.resize(mask, (max(1, round(widest)), ROWS), interpolation=cv2.INTER_AREA).astype(np.uint8)
     return mask, (cell - mask.shape[1]) / 2, cell
+
+
+def _mark(item: Item) -> Mask:
+    """A hyphen, a dot in the middle or a full stop, drawn here since not every font has them."""
+    width = max(6, round(item.width * CAP))
+    mask = np.zeros((ROWS, width), np.uint8)
+    if item.value == "-":
+        thick = max(5, round(0.11 * CAP))
+        mask[ABOVE + (CAP - thick) // 2 :][:thick, 1:-1] = 255
+    else:
+        radius = min(width // 2, CAP // 10)
+        y = ABOVE + (CAP // 2 if item.value == "·" else CAP - radius)
+        cv2.circle(mask, (width // 2, y), radius, (255,), -1, cv2.LINE_AA)
+    return mask
 
 
 def _sign(value: str) -> Glyph:
@@ -115,7 +133,7 @@ def _stroke(mask: Mask, style: Type) -> Mask:
         mask = (cv2.dilate if style.stroke > 0 else cv2.erode)(mask, kernel).astype(np.uint8)
     if style.rounding:
         soft = cv2.GaussianBlur(mask, (0, 0), style.rounding * CAP)
-        mask = cv2.convertScaleAbs(cv2.subtract(soft, 96), alpha=4.0).astype(np.uint8)
+        mask = np.clip((soft.astype(np.float32) - 96) * 4, 0, 255).astype(np.uint8)
     if style.outline:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
         mask = cv2.subtract(cv2.dilate(mask, kernel), cv2.erode(mask, np.ones((3, 3), np.uint8))).astype(np.uint8)

@@ -16,7 +16,7 @@ class Item:
     """A piece of a line of text."""
 
     kind: ItemKind
-    """char: labelled; mark: ink that is no label, a hyphen; gap: nothing; seal, emblem: an ornament; sign: labelled ``*``."""
+    """char: labelled; mark: a hyphen or dot, ink that is no label; gap: nothing; seal, emblem: an ornament; sign: labelled ``*``."""
     value: str = ""
     width: float = 0.0
 

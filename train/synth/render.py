@@ -53,7 +53,7 @@ def draw_plate(dice: Dice, look: Look, height: float) -> Drawn:
     boxes = []
     for line, (x, y) in zip(lines, origins, strict=True):
         stamp(ink, line.mask, x, y - line.over)
-        boxes.append(line.boxes + (x, y, x, y))
+        boxes.append(line.boxes + np.array((x, y, x, y), np.float64))
         for item, x1, x2 in line.slots:
             box = (x + x1, y, x + x2, y + line.mask.shape[0] - 2 * line.over)
             (seal if item.kind == "seal" else emblem)(dice, image, box, look.ink)

@@ -21,7 +21,7 @@ def expose(dice: Dice, config: SynthConfig, image: Canvas) -> Float:
     contrast, bright = dice.between(0.4, 1.15), dice.between(-45, 40)
     out = (out - 128) * contrast + 128 + bright
     if dice.chance(0.5):
-        out *= np.array([dice.bell(1, 0.07) for _ in range(3)], np.float32)
+        out *= np.array([dice.bell(1, 0.05) for _ in range(3)], np.float32)
     if dice.chance(0.06):  # over-exposed: light runs over the edges
         out = out * dice.between(1.2, 1.7) + dice.between(10, 50)
         out = np.maximum(out, cv2.GaussianBlur(np.minimum(out, 255), (0, 0), dice.between(1, 2.5)))
@@ -52,15 +52,16 @@ def blur(dice: Dice, image: Float, height: float) -> Float:
         kernel[size // 2] = 1.0
         angle = dice.bell(0, 12) if dice.chance(0.6) else dice.between(0, 180)
         turn = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), angle, 1)
-        kernel = cv2.warpAffine(kernel, turn, (size, size))
-        image = cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6)).astype(np.float32)
+        weights = cv2.warpAffine(kernel, turn, (size, size)).astype(np.float32)
+        weights /= max(float(weights.sum()), 1e-6)
+        image = cv2.filter2D(image, -1, weights).astype(np.float32)
     return image
 
 
 def record(dice: Dice, config: SynthConfig, image: Float, height: float) -> Canvas:
     """Noise, sharpening, grey, compression, as characters ``height`` pixels tall bear: uint8 (h, w, 3) BGR."""
     rows, columns = image.shape[:2]
-    level = min(1.0, height / 18) * dice.weighted({0.0: 0.35, 2.5: 0.3, 5.0: 0.2, 9.0: 0.1, 14.0: 0.05})
+    level = min(1.0, height / 18) * dice.weighted({0.0: 0.38, 2.0: 0.3, 4.0: 0.2, 8.0: 0.09, 13.0: 0.03})
     if level:
         image = image + dice.noise(rows, columns, 3 if dice.chance(0.5) else 1) * level
     if dice.chance(0.15):

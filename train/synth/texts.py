@@ -9,54 +9,18 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from streamer.errors import UsageError
 from streamer.plates.pattern import DIGITS, LETTERS, Listed, Variant, expand, parse_list
 from train.synth.config import SynthConfig
 from train.synth.dice import Dice
+from train.synth.places import table
 
 MAX_LENGTH = 10
 """Longest text that is drawn; formats allow more, plates do not."""
 
 _HAN = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
-_WORDS = [
-    "CRAZY",
-    "BEAT",
-    "TWO",
-    "ACE",
-    "SMILE",
-    "DR",
-    "PLONE",
-    "CHEF",
-    "GO",
-    "RED",
-    "NEX",
-    "BOSS",
-    "LADY",
-    "VET",
-    "MOM",
-    "DAD",
-    "LUV",
-    "GRL",
-    "KING",
-    "ROCK",
-    "STAR",
-    "FAST",
-    "CAR",
-    "FUN",
-    "SKI",
-    "SUN",
-    "MY",
-    "BMW",
-    "OLD",
-    "TRUK",
-    "HOT",
-    "ROD",
-]
+_THAI = "กขคฆงจฉชฌญฎฐฒณตถธนพภมยรลวศษสหฬอฮ"
 _VOWELS, _CONSONANTS = "AEIOUY", "BCDFGHJKLMNPRSTVWXZ"
-_UNKNOWN = (
-    "AAA 999", "AAA 9999", "999 AAA", "9AAA999", "AA 9999", "AA 99999", "A99 9AA", "999 9AA", "AA9 A9A", "9A9 999", "A999 AAA", "AAAA 99",
-    "AAAA 999", "999 999", "9999 AA", "99999", "999999", "AAA 99A", "9 AAA 99", "XXX XXX", "XXX XXXX", "XXXXXX", "X9X 9X9", "AA 99 99",
-    "A 99999", "AA 999 AA", "99 AAA 99", "AAA 9 A 99", "A9 99 AA", "999 99 99", "AA 99 A 9999", "AA 99 AA 9999",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +28,13 @@ class PlateText:
     """What is written on a plate."""
 
     groups: tuple[str, ...]
-    """Characters between the gaps; A-Z and 0-9, and ``*`` for the sign in ``sign``."""
+    """Characters between the gaps; A-Z and 0-9, and ``*`` for a sign outside the alphabet."""
     country: str
     """ISO 3166-1 alpha-2 with a state as ``US-TX``; empty: none."""
     chosen: bool = False
     """A personal plate: words rather than a serial."""
-    sign: str = ""
-    """The character outside the alphabet that each ``*`` stands for."""
+    signs: str = ""
+    """The characters outside the alphabet that the ``*`` stand for, in order."""
 
     @property
     def text(self) -> str:
@@ -105,9 +69,11 @@ def draw_text(dice: Dice, config: SynthConfig) -> PlateText:
 
 
 def _signed(dice: Dice, groups: tuple[str, ...], country: str) -> PlateText:
-    """Chinese serials have the sign of the province before them, which the formats leave out."""
-    if country == "CN":
-        return PlateText((f"*{groups[0]}", *groups[1:]), country, sign=dice.pick(_HAN))
+    """Write signs of other scripts where plates have them and the formats leave them out."""
+    if country == "CN":  # the province, then the office's letter, then the serial as one group
+        return PlateText((f"*{groups[0]}", "".join(groups[1:])), country, signs=dice.pick(_HAN))
+    if country == "TH" and dice.chance(0.6):
+        return PlateText(("**", *groups), country, signs=dice.pick(_THAI) + dice.pick(_THAI))
     return PlateText(groups, country)
 
 
@@ -115,14 +81,16 @@ def _random(dice: Dice) -> PlateText:
     country = dice.weighted({"US": 0.55, "": 0.3, "GB": 0.06, "CA": 0.05, "MX": 0.04})
     if dice.chance(0.45):
         return PlateText(_chosen(dice), country, chosen=True)
-    pattern = dice.pick(_UNKNOWN)
+    pattern = dice.pick(table("chosen")["forms"])
     draws = {"A": LETTERS, "9": DIGITS, "X": LETTERS + DIGITS}
     return PlateText(tuple("".join(dice.pick(draws[c]) for c in group) for group in pattern.split()), country)
 
 
 def _chosen(dice: Dice) -> tuple[str, ...]:
     """Words, half-words and numbers as people choose them."""
-    parts = [dice.pick(_WORDS) if dice.chance(0.35) else _syllables(dice, dice.whole(2, 6)) for _ in range(dice.whole(1, 2))]
+    parts = [
+        dice.pick(table("chosen")["words"]) if dice.chance(0.35) else _syllables(dice, dice.whole(2, 6)) for _ in range(dice.whole(1, 2))
+    ]
     if dice.chance(0.4):
         parts.insert(dice.whole(0, len(parts)), str(dice.whole(0, 999)))
     text = " ".join(parts)[:8].strip()
@@ -149,16 +117,22 @@ def _forms(factors: tuple[tuple[str, float], ...]) -> dict[str, tuple[float, dic
     A country weighs the fourth root of its vehicles: the big ones come more often, and the small ones often enough to be learnt.
     """
     wanted = dict(factors)
+    known = {data["country"] for data in _country_files()} - {""}
+    if strange := sorted(set(wanted) - known):
+        raise UsageError(f"countries: no plate formats are known for {', '.join(strange)}; known are {', '.join(sorted(known))}")
     result: dict[str, tuple[float, dict[_Form, float]]] = {}
-    for file in sorted(resources.files("streamer.plates").joinpath("countries").iterdir(), key=lambda f: f.name):
-        if not file.name.endswith(".toml"):
-            continue
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    for data in _country_files():
         weight = wanted.get(data["country"], 1.0) * float(data["vehicles"]) ** 0.25
         forms = {form: form.weight for form in _country_forms(data)}
         if data["country"] and weight and forms:
             result[data["country"]] = (weight, forms)
     return result
+
+
+@cache
+def _country_files() -> tuple[dict[str, Any], ...]:
+    files = sorted(resources.files("streamer.plates").joinpath("countries").iterdir(), key=lambda f: f.name)
+    return tuple(tomllib.loads(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".toml"))
 
 
 def _country_forms(data: dict[str, Any]) -> list[_Form]:

@@ -12,7 +12,7 @@ from train.synth.dice import Dice
 from train.synth.fonts import ABOVE, CAP, names
 from train.synth.lines import caption_mask
 from train.synth.paint import Canvas, paint, rounded
-from train.synth.places import DEALERS
+from train.synth.places import captions
 from train.synth.render import Drawn
 
 
@@ -25,7 +25,8 @@ def age(dice: Dice, plate: Drawn) -> Drawn:
         _scratches(dice, image, plate.height)
     if dice.chance(0.12):
         _dents(dice, image)
-    return replace(plate, image=image)
+    worn = replace(plate, image=image)
+    return _bent(dice, worn) if dice.chance(0.08) else worn
 
 
 def light(dice: Dice, plate: Drawn) -> Drawn:
@@ -51,17 +52,17 @@ def _ramp(dice: Dice, tall: int, width: int, low: float, high: float) -> NDArray
 
 def _shadow(dice: Dice, tall: int, width: int) -> NDArray[np.float32]:
     """The edge of something's shadow, slanted, or of the bumper above, (tall, width) 0..1."""
-    mask = np.zeros((tall, width), np.float32)
+    mask = np.zeros((tall, width), np.uint8)
     if dice.chance(0.5):
         depth = dice.between(0.1, 0.6) * tall
-        points = [(0, 0), (width, 0), (width, depth + dice.between(-0.2, 0.2) * tall), (0, depth)]
+        points = np.array(((0, 0), (width, 0), (width, depth + dice.between(-0.2, 0.2) * tall), (0, depth)))
     else:
         x, lean = dice.between(-0.3, 1.1) * width, dice.between(-0.6, 0.6) * width
         wide = dice.between(0.15, 0.9) * width
-        points = [(x, 0), (x + wide, 0), (x + wide + lean, tall), (x + lean, tall)]
-    cv2.fillPoly(mask, [np.array(points, np.int32)], 1.0)
+        points = np.array(((x, 0), (x + wide, 0), (x + wide + lean, tall), (x + lean, tall)))
+    cv2.fillPoly(mask, [points.astype(np.int32)], (255,))
     soft = dice.between(0.3, 0.06 * tall + 0.4)
-    return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32)
+    return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255.0
 
 
 def _glare(dice: Dice, tall: int, width: int) -> NDArray[np.float32]:
@@ -87,7 +88,7 @@ def _dirt(dice: Dice, image: Canvas) -> None:
         share = share + np.linspace(-0.3, 0.3, tall, dtype=np.float32)[:, None]
     mask = (np.clip(share * dice.between(0.6, 3.0), 0, 1) * 255).astype(np.uint8)
     colour = dice.pick(((60, 80, 100), (40, 50, 60), (120, 140, 150), (90, 110, 140), (190, 190, 190)))
-    paint(image, mask, colour, strength=dice.between(0.2, 0.65))
+    paint(image, mask, colour, strength=dice.between(0.15, 0.5))
 
 
 def _scratches(dice: Dice, image: Canvas, height: float) -> None:
@@ -104,6 +105,29 @@ def _dents(dice: Dice, image: Canvas) -> None:
     tall, width = image.shape[:2]
     waves = 1 + dice.between(0.1, 0.3) * (_clouds(dice, tall, width, tall * dice.between(0.5, 1.2)) - 0.5) * 2
     np.copyto(image, np.clip(image * waves[..., None], 0, 255).astype(np.uint8))
+
+
+def _bent(dice: Dice, plate: Drawn) -> Drawn:
+    """Bend the metal: its columns move up and down, characters with them, as far as its rim allows."""
+    tall, width = plate.image.shape[:2]
+    room = min(plate.boxes[:, 1].min(), tall - plate.boxes[:, 3].max()) - 1
+    depth = min(float(room), dice.between(0.04, 0.14) * plate.height)
+    if depth < 1:
+        return plate
+    waves, phase = dice.between(0.3, 1.3), dice.between(0, 2 * np.pi)
+    shift = (depth * np.sin(np.arange(width) * (2 * np.pi * waves / width) + phase)).astype(np.float32)
+    across = np.tile(np.arange(width, dtype=np.float32), (tall, 1))
+    down = np.arange(tall, dtype=np.float32)[:, None] - shift
+    image, ink = (
+        cv2.remap(source, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+        for source in (plate.image, plate.ink)
+    )
+    boxes = plate.boxes.copy()
+    for box in boxes:
+        own = shift[max(0, int(box[0])) : int(box[2]) + 1]
+        box[1] += own.min()
+        box[3] += own.max()
+    return replace(plate, image=image, ink=ink, boxes=boxes)
 
 
 def framed(dice: Dice, plate: Drawn) -> Drawn:
@@ -128,7 +152,7 @@ def framed(dice: Dice, plate: Drawn) -> Drawn:
     for place, room in ((0, top + b), (1, bottom + d)):
         if room > 0.16 * h and dice.chance(0.75):
             size = room * dice.between(0.35, 0.6)
-            mask = caption_mask(dice.pick(DEALERS), dice.pick(names("caption")), size)
+            mask = caption_mask(dice.pick(captions("dealers")), dice.pick(names("caption")), size)
             most_wide = round(0.92 * out.shape[1])
             if mask.shape[1] > most_wide:
                 mask = cv2.resize(mask, (most_wide, mask.shape[0]), interpolation=cv2.INTER_AREA).astype(np.uint8)
