@@ -1,63 +1,321 @@
-"""How photographs are scored, with scripted results; the command itself on one real photograph."""
+"""What is counted as right, in which slice, with scripted results; the command itself on a few real pictures."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 
 from streamer.errors import UsageError
 from streamer.pipeline import PlateResult
-from streamer.types import Box
-from train.evaluate import evaluate, read_labels, rows
+from streamer.types import Box, Detection, Passage, PlateRead, Stamp
+from train.evaluate import boxes, clips, photographs, reads
+from train.evaluate.curves import abstain, calibration, yield_at
+from train.evaluate.data import Clip, Sample, Truth, comparable, load_clips, load_samples
+from train.evaluate.figures import Rate
+from train.evaluate.run import sides_of
+from train.evaluate.slices import plate_slices
+from train.manifest import Picture, Plate, write_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "tests" / "data"
 
 
-class ScriptedPipeline:
-    def __init__(self, texts: Sequence[Sequence[str | None]]) -> None:
-        self.texts = list(texts)
-
-    def read_many(self, images: Sequence[object]) -> list[list[PlateResult]]:
-        given, self.texts = self.texts[: len(images)], self.texts[len(images) :]
-        return [[PlateResult(t, t, 0.9, (), None, None, (), Box(0, 0, 9, 3), 0.9) for t in texts] for texts in given]
-
-
-def labels(folder: Path, *lines: str) -> Path:
+def labels(folder: Path, header: str, *lines: str) -> Path:
     for name in ("a.png", "b.png", "c.png"):
-        cv2.imwrite(str(folder / name), np.zeros((4, 4, 3), np.uint8))
+        cv2.imwrite(str(folder / name), np.zeros((40, 100, 3), np.uint8))
     file = folder / "labels.csv"
-    file.write_text("\n".join(["file,text,region,split", *lines]))
+    file.write_text("\n".join([header, *lines]))
     return file
 
 
-def test_plates_are_counted_exact_folded_and_best(tmp_path: Path) -> None:
-    photos = read_labels(labels(tmp_path, "a.png,AB10CDE,GB,val", "b.png,XY1|OB20|?,FR,val", "c.png,,FR,train"))
-    pipeline = ScriptedPipeline([["ABIOCDE"], ["OB2O", "WRONG", None]])
-    table = {row[0]: row[1:] for row in rows(evaluate(pipeline, photos))}
-    assert table == {
-        "all": ("3", "0.0", "66.7", "100.0"),
-        "GB": ("1", "0.0", "100.0", "100.0"),
-        "FR": ("2", "0.0", "50.0", "-"),
-    }
+def photo(*truths: Truth, boxed: str = "all", region: str = "GB", tags: Sequence[str] = ()) -> Sample:
+    return Sample(Path("a.png"), "photo", truths, boxed, "owner/name", region, frozenset(tags))  # type: ignore[arg-type]
 
 
-def test_a_split_is_chosen_and_a_missing_picture_is_named(tmp_path: Path) -> None:
-    file = labels(tmp_path, "a.png,AB1,GB,val", "gone.png,AB1,GB,train")
-    assert [photo.path.name for photo in read_labels(file, "val")] == ["a.png"]
+def result(text: str | None, box: Box | None = None) -> PlateResult:
+    return PlateResult(text, text, 0.9, (), None, None, (), box or Box(0, 0, 9, 3), 0.9)
+
+
+# --- data ---
+
+
+def test_a_table_gives_texts_boxes_and_splits(tmp_path: Path) -> None:
+    header = "file,plates,boxes,region,split"
+    file = labels(tmp_path, header, "a.png,AB 10-CDE|?,1 2 31 12|5 5 9 9,GB,val", "b.png,,,,val", "c.png,X1,1 1 9 9,,train")
+    first, second = load_samples([file], "val").samples
+    assert [truth.text for truth in first.truths] == ["AB10CDE", None]
+    assert first.truths[0].box == Box(1, 2, 31, 12)
+    assert (first.boxed, first.region) == ("all", "GB")
+    assert (second.boxed, second.truths) == ("all", ())  # the table says that there is no plate
+
+
+def test_yolo_labels_beside_images_give_the_boxes(tmp_path: Path) -> None:
+    for folder in ("images/val", "labels/val"):
+        (tmp_path / folder).mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "images/val/a.png"), np.zeros((40, 100, 3), np.uint8))
+    (tmp_path / "labels/val/a.txt").write_text("0 0.5 0.5 0.2 0.5\n")
+    (tmp_path / "m.csv").write_text("file,text\nimages/val/a.png,AB1\n")
+    (sample,) = load_samples([tmp_path / "m.csv"]).samples
+    assert sample.truths == (Truth(Box(40, 10, 60, 30), text="AB1"),)
+
+
+def test_more_texts_than_boxes_are_not_brought_together(tmp_path: Path) -> None:
+    file = labels(tmp_path, "file,text,boxes", "a.png,AB1|CD2,1 2 31 12")
+    (sample,) = load_samples([file]).samples
+    assert sample.boxed == "some"
+    assert {(truth.box is None, truth.text) for truth in sample.truths} == {(False, None), (True, "AB1"), (True, "CD2")}
+
+
+def test_other_scripts_are_left_out_and_counted(tmp_path: Path) -> None:
+    data = load_samples([labels(tmp_path, "file,text", "a.png,皖A15104", "b.png,*A15104", "c.png,١٢٣")], kind="crop")
+    assert [sample.truths[0].text for sample in data.samples] == [None, "*A15104", None]
+    assert data.left_out == {"texts in another script": 2}
+    assert comparable("hö-ab 12") == "HOAB12"
+
+
+def test_a_missing_picture_or_column_is_named(tmp_path: Path) -> None:
+    file = labels(tmp_path, "file,text", "a.png,AB1", "gone.png,AB1")
     with pytest.raises(UsageError, match=r"labels\.csv:3.*gone\.png"):
-        read_labels(file)
+        load_samples([file])
+    with pytest.raises(UsageError, match="needs the columns"):
+        load_samples([labels(tmp_path, "file,name", "a.png,AB1")])
 
 
-def test_the_command_prints_its_table(tmp_path: Path) -> None:
+def test_a_manifest_gives_the_same_as_a_table(tmp_path: Path) -> None:
+    table = labels(tmp_path, "file,text,boxes,region,source", "a.png,AB1,1 2 31 12,GB,x/y")
+    plate = Plate((1, 2, 31, 12), None, "AB1")
+    write_manifest(tmp_path / "m.jsonl", [Picture("a.png", "0" * 64, 100, 40, source="x/y", region="GB", split="val", plates=(plate,))])
+    assert load_samples([tmp_path / "m.jsonl"], "val").samples == load_samples([table]).samples
+    assert load_samples([tmp_path / "m.jsonl"], "train").samples == []
+
+
+# --- slices ---
+
+
+@pytest.mark.parametrize(
+    ("truth", "tags", "size", "brightness", "expected"),
+    [
+        (Truth(text="A"), (), (100, 25), 90, {"day", "width 80-160"}),
+        (Truth(text="A"), (), (39, 19), 90, {"day", "width < 40", "small"}),
+        (Truth(text="A"), (), (160, 90), 69, {"night", "width > 160", "two-line"}),
+        (Truth(text="A"), ("one-line",), (160, 90), 90, {"day", "width > 160"}),
+        (Truth(text="A", corners=((0, 0), (90, 20), (90, 45), (0, 25))), (), (100, 45), 90, {"day", "width 80-160", "slanted"}),
+        (Truth(text="A", corners=((0, 0), (90, 5), (90, 30), (0, 25))), (), (100, 30), 90, {"day", "width 80-160"}),
+    ],
+)
+def test_a_plate_is_in_its_slices(
+    truth: Truth, tags: Sequence[str], size: tuple[float, float], brightness: float, expected: set[str]
+) -> None:
+    names = plate_slices(photo(truth, tags=tags), truth, brightness, *size)
+    assert set(names) == expected | {"all", "region GB", "source owner/name"}
+
+
+def test_plates_beyond_the_alphabet_stand_apart() -> None:
+    truth = Truth(text="*A15104")
+    assert plate_slices(photo(truth), truth, 90, 100, 25) == ["* all", "* region GB"]
+
+
+# --- figures ---
+
+
+@pytest.mark.parametrize(("hits", "total"), [(95, 100), (0, 7), (7, 7)])
+def test_intervals_are_those_of_scipy(hits: int, total: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(hits, total).proportion_ci(0.95, method="wilson")
+    assert Rate(hits, total).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_nothing_has_no_interval() -> None:
+    assert Rate(0, 0).interval == (0.0, 1.0)
+
+
+def test_calibration_and_abstaining() -> None:
+    answers = [(0.95, True), (0.93, False), (0.55, False), (None, False)]
+    curve = calibration(answers)
+    assert [(b["count"], b["right"]) for b in curve["bins"]] == [(1, 0.0), (2, 0.5)]
+    assert curve["expected_error"] == pytest.approx((0.55 + 2 * 0.44) / 3)
+    points = {round(100 * p["threshold"]): (p["yield"], p["error"]) for p in abstain(answers)}
+    assert points[0] == (0.75, pytest.approx(2 / 3))
+    assert points[60] == (0.5, 0.5)
+    assert points[94] == (0.25, 0.0)
+    assert points[99] == (0.0, None)
+    assert yield_at(abstain(answers), 0.01) == 0.25
+
+
+# --- detector ---
+
+
+def seen(sample: Sample, *found: tuple[Box, float]) -> boxes.Seen:
+    return boxes.Seen(sample, [Detection(box, score) for box, score in found], 100.0)
+
+
+def test_the_detector_is_measured() -> None:
+    plate = Box(0, 0, 100, 20)
+    loose = Box(0, 0, 100, 50)  # IoU 0.4
+    part = boxes.measure(
+        [
+            seen(photo(Truth(plate)), (plate, 0.9), (Box(200, 0, 300, 20), 0.8)),
+            seen(photo(Truth(plate)), (loose, 0.9), (plate, 0.1)),
+            seen(photo(), (plate, 0.3), (plate, 0.1)),
+        ],
+        0.25,
+    )
+    rates = part.slices["all"].rates
+    assert rates["recall_50"] == Rate(1, 2)
+    assert rates["recall_30"] == Rate(2, 2)
+    assert rates["precision_50"] == Rate(1, 4)
+    assert rates["quiet"] == Rate(0, 1)
+    assert part.slices["all"].values["false_per_empty"] == 1.0
+    assert part.slices["all"].values["mean_iou"] == pytest.approx(0.7)
+    assert part.slices["all"].values["map50"] > 0.5  # the weak box of the second plate counts here
+    assert [(miss.what, miss.given) for miss in part.misses] == [
+        ("false box", "a box"),
+        ("missed plate", "IoU 0.40"),
+        ("false box", "a box"),
+    ]
+
+
+def test_boxes_beside_plates_of_unknown_place_are_not_held_against_it() -> None:
+    plate = Box(0, 0, 100, 20)
+    sample = photo(Truth(plate), Truth(text="AB1"), boxed="some")
+    part = boxes.measure([seen(sample, (plate, 0.9), (Box(200, 0, 300, 20), 0.8))], 0.25)
+    assert part.slices["all"].rates["recall_50"] == Rate(1, 1)
+    assert "precision_50" not in part.slices["all"].rates
+
+
+def test_perfect_boxes_have_a_perfect_map() -> None:
+    plate = Box(0, 0, 100, 20)
+    values = boxes.measure([seen(photo(Truth(plate)), (plate, 0.9))], 0.25).slices["region GB"].values
+    assert (values["map50"], values["map50_95"]) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+# --- reader ---
+
+
+def read(truth: str, text: str | None, score: float = 0.9) -> reads.Read:
+    given = PlateRead(text, (score,) * len(text)) if text else None
+    return reads.Read(Sample(Path("a.png"), "crop", (), "none"), Truth(text=truth), given, (100, 25), 90.0)
+
+
+def test_the_reader_is_measured() -> None:
+    part = reads.measure([read("AB10", "ABIO"), read("AB12", "AB12"), read("XY12", "XY1"), read("*Q99", "Q99"), read("ZZ", None)], 7.0)
+    figures = part.slices["all"]
+    assert (figures.rates["exact"], figures.rates["folded"], figures.rates["given"]) == (Rate(1, 4), Rate(2, 4), Rate(3, 4))
+    assert figures.values["character_error"] == pytest.approx(5 / 14)
+    assert figures.values["ms_per_crop"] == 7.0
+    assert part.slices["* all"].rates["exact"] == Rate(1, 1)
+    wrong = {(c["truth"], c["given"]): c["count"] for c in part.curves["confusions"] if c["truth"] != c["given"]}
+    assert wrong == {("1", "I"): 1, ("0", "O"): 1, ("2", "-"): 1, ("Z", "-"): 2}
+    assert [(miss.truth, miss.given) for miss in part.misses] == [("XY12", "XY1"), ("ZZ", "nothing")]
+
+
+def test_made_up_characters_stand_against_nothing() -> None:
+    assert reads.pairs("AB", "8AB") == [("-", "8"), ("A", "A"), ("B", "B")]
+
+
+# --- end to end ---
+
+
+def test_photographs_are_counted_exact_folded_and_best() -> None:
+    there = Box(0, 0, 90, 20)
+    part = photographs.measure(
+        [
+            photographs.Told(photo(Truth(text="AB10CDE"), boxed="none"), [result("ABIOCDE")], 90.0),
+            photographs.Told(
+                photo(Truth(there, text="XY1"), Truth(text="OB20"), region="FR"), [result("OB2O"), result("XYZ", there)], 90.0
+            ),
+            photographs.Told(photo(region=""), [result("B1")], 90.0),
+        ]
+    )
+    whole, french = part.slices["all"].rates, part.slices["region FR"].rates
+    assert (whole["exact"], whole["folded"], whole["best_folded"]) == (Rate(0, 3), Rate(2, 3), Rate(1, 1))
+    assert (french["folded"], french["given"]) == (Rate(1, 2), Rate(2, 2))
+    assert whole["silent"] == Rate(0, 1)
+    assert [(miss.truth, miss.given, miss.box) for miss in part.misses] == [("XY1", "XYZ", there)]
+
+
+def passage(plate: str | None, score: float) -> Passage:
+    from datetime import UTC, datetime
+
+    stamp = Stamp(0.0, datetime(2026, 1, 1, tzinfo=UTC), 0)
+    return Passage(
+        key="0-1", state="final", source_id="x", session=0, tracks=(1,), plate=plate, raw=plate, score=score if plate else None,
+        char_scores=(), alternatives=(), country=None, format=None, reason=None if plate else "blurred", looks=1, reads=1, first=stamp,
+        last=stamp, best=stamp, clock="option", box=Box(0, 0, 9, 3), box_score=0.9, frame_size=(9, 9), crop=np.zeros((3, 9, 3), np.uint8),
+    )  # fmt: skip
+
+
+def test_clips_are_counted_by_vehicle() -> None:
+    clip = Clip(Path("gate.mp4"), ("AB10CDE", "FG34HJK", "LM56NOP"), "GB")
+    events = [passage("ABIOCDE", 0.9), passage("FG84HJK", 0.6), passage("AB10CDE", 0.5), passage("WORDS", 0.4), passage(None, 0.0)]
+    part = clips.measure([clips.Replayed(clip, events)])
+    rates = part.slices["all"].rates
+    assert (rates["given"], rates["folded"], rates["wrong"]) == (Rate(2, 3), Rate(1, 3), Rate(1, 2))
+    assert rates["once"] == Rate(2, 3)
+    assert part.curves["others"]["gate.mp4"] == ["AB10CDE", "WORDS"]
+    assert yield_at(part.curves["abstain"], 0.0) == pytest.approx(1 / 3)
+
+
+def test_clips_of_the_truth_are_found() -> None:
+    found = load_clips(DATA / "truth.csv")
+    assert [(clip.path.suffix, len(clip.plates)) for clip in found] == [(".mp4", 3), (".mp4", 1)]
+
+
+# --- the command ---
+
+
+def test_two_sides_come_from_options() -> None:
+    one, other = sides_of(None, None, ["plate-detector", "new.pt"], ["mine"])
+    assert (one.config.detector.weights, other.config.detector.weights) == ("plate-detector", "new.pt")
+    assert one.config.reader.weights == other.config.reader.weights == "mine"
+    with pytest.raises(UsageError, match="at most twice"):
+        sides_of(None, None, ["a", "b", "c"], [])
+
+
+def test_the_command_writes_tables_plots_sheets_and_json(tmp_path: Path) -> None:
+    rows = (
+        "file,plates,boxes,region,source,kind",
+        f"{DATA}/photos/fa_00010.webp,SV09XHH|?,,GB,fa,photo",
+        f"{DATA}/crops/fa_00071.png,RIZ465,,PK,fa,crop",
+    )
     file = tmp_path / "labels.csv"
-    file.write_text(f"file,plates\n{ROOT / 'tests/data/photos/fa_00010.webp'},SV09XHH\n")
-    command = [sys.executable, "-c", "from train.cli import main; main()", "evaluate", str(file), "--missed"]
+    file.write_text("\n".join(rows))
+    command = [
+        sys.executable,
+        "-c",
+        "from train.cli import main; main()",
+        "evaluate",
+        str(file),
+        "--missed",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "100.0" in done.stdout
+    assert "RIZ465, given RIZ464" in done.stdout
+    document = json.loads((tmp_path / "out/evaluation.json").read_text())
+    jsonschema.validate(document, json.loads((ROOT / "train/evaluate/evaluation.schema.json").read_text()))
+    (side,) = document["sides"]
+    assert side["parts"]["photographs"]["slices"]["all"]["rates"]["folded"]["hits"] == 1
+    assert set(side["models"]) == {"detector", "reader"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "evaluation.json", "reader-calibration.png", "reader-confusions.png", "photographs-calibration.png", "photographs-abstain.png",
+        "misread-1.jpg",
+    }  # fmt: skip
+
+
+def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
+    file = labels(tmp_path, "file,text", "a.png,AB1")
+    command = [sys.executable, "-c", "from train.cli import main; main()", "evaluate", str(file), "--only", "detector"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert "nothing to measure" in done.stderr

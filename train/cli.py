@@ -34,29 +34,31 @@ def _root(
 
 @app.command()
 def evaluate(
-    labels: Annotated[Path, typer.Argument(metavar="LABELS.csv", help="Columns: file, text or plates, optionally region and split.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Manifests (.jsonl) or CSV files with file and text or plates.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration of plate-streamer.")] = None,
+    against: Annotated[Path | None, typer.Option(metavar="F", help="A second configuration: both are measured, side by side.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(metavar="W", help="Weights by name or path; twice: side by side.")] = None,
+    reader: Annotated[list[str] | None, typer.Option(metavar="W", help="Weights by name or path; twice: side by side.")] = None,
     split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = None,
-    missed: Annotated[bool, typer.Option("--missed", help="List the plates that came out wrong.")] = False,
+    only: Annotated[str | None, typer.Option(metavar="PART", help="detector, reader or end-to-end.")] = None,
+    clips: Annotated[Path | None, typer.Option(metavar="F", help="CSV file with videos and the plates of their vehicles.")] = None,
+    kind: Annotated[str | None, typer.Option(help="photo or crop: what the pictures of CSV files are that do not say it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for evaluation.json and plots.")] = None,
+    missed: Annotated[bool, typer.Option("--missed", help="List what came out wrong; with --out as contact sheets too.")] = False,
 ) -> None:
-    """Tell how many plates of labelled photographs come out right, end to end."""
+    """Measure detector, reader and both together on labelled pictures and clips, with the code that ships."""
     from rich.console import Console
-    from rich.table import Table
 
-    from streamer import build_pipeline, load_config
-    from train.evaluate import evaluate as score
-    from train.evaluate import read_labels, rows
+    from train.evaluate import command
+    from train.evaluate.data import load_samples
+    from train.evaluate.run import sides_of
 
-    photos = read_labels(labels, split)
-    scores = score(build_pipeline(load_config(config), stills=True), photos)
-    console = Console()
-    table = Table("region", "plates", "exact %", "folded %", "best folded %", title=f"{len(photos)} photographs", title_justify="left")
-    for row in rows(scores):
-        table.add_row(*row)
-    console.print(table)
-    if missed:
-        for file, truth, texts in scores["all"].missed:
-            console.print(f"{file}: {truth}, given {', '.join(texts) or 'nothing'}", markup=False, highlight=False)
+    sides = sides_of(config, against, detector or [], reader or [])
+    samples = load_samples(data, split, command.kind_of(kind))
+    console = Console(soft_wrap=False)
+    console = console if console.is_terminal else Console(width=command.PLAIN_WIDTH)
+    document = command.evaluate(sides, samples, data, split, clips, command.parts_of(only), console)
+    command.conclude(sides, document, out, console, missed=missed)
 
 
 @app.command()
@@ -101,6 +103,46 @@ def check(
 
     if run_check(manifests, out):
         raise typer.Exit(1)
+
+
+@app.command()
+def promote(
+    candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="Weights: a file, or a folder as training and export write it.")],
+    on: Annotated[list[Path], typer.Option("--on", metavar="DATA", help="Manifests or CSV files to measure on, as for evaluate.")],
+    model: Annotated[str, typer.Option(help="plate-detector or plate-reader: which one it is to replace.")],
+    margin: Annotated[float, typer.Option(min=0, help="Percentage points that it may lose on a slice.")] = 1.0,
+    min_count: Annotated[int, typer.Option(min=1, help="Slices with fewer plates are shown, but do not decide.")] = 20,
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration of both.")] = None,
+    candidate_config: Annotated[Path | None, typer.Option(metavar="F", help="Configuration of the candidate, if it needs its own.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = "val",
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for evaluation.json and plots.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Put new weights in the place of the current ones, if they lose on no slice that matters. Exit code 1: they do."""
+    from train.promote import Request, command
+
+    request = Request(candidate, model, tuple(on), split, margin, min_count, config, candidate_config)
+    raise typer.Exit(command(request, out, dry_run=dry_run))
+
+
+@app.command()
+def synth(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="New folder for crops, manifest and character labels.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of crops.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same crops.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="F", help="Shares and ranges, as configs/train/synth.yaml.")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option("--sheet", metavar="FILE", help="Contact sheet of the first crops, to look at.")] = None,
+    form: Annotated[str, typer.Option("--format", help="jpg or webp.")] = "jpg",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+) -> None:
+    """Render crops of number plates with their texts, corners and a box per character."""
+    from train.synth.command import run_synth
+
+    run_synth(out, count, seed, config, sheet, form, workers)
 
 
 def main() -> None:

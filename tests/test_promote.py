@@ -1,0 +1,93 @@
+"""The gate: what a candidate may lose; and the command with a scripted installer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.errors import UsageError
+from train import promote
+from train.evaluate.figures import Part, Rate, Slice
+from train.promote import Request, verdict
+
+DATA = Path(__file__).resolve().parent / "data"
+
+
+def part(**slices: int) -> dict[str, Part]:
+    """Reader with so many right of 100 on each slice."""
+    return {"reader": Part({name.replace("_", "-"): Slice({"folded": Rate(hits, 100)}) for name, hits in slices.items()})}
+
+
+def test_a_candidate_that_loses_nowhere_passes() -> None:
+    judged = verdict(part(all=90, two_line=80, night=70), part(all=95, two_line=80, night=69), margin=1.0)
+    assert judged.passes
+    assert [(check.slice, round(check.change)) for check in judged.checks] == [("all", 5), ("two-line", 0), ("night", -1)]
+
+
+@pytest.mark.parametrize("slice_name", ["all", "two_line", "night", "small", "slanted"])
+def test_a_loss_on_one_slice_is_refused_with_its_reason(slice_name: str) -> None:
+    before = {"all": 90, "two_line": 80, "night": 80, "small": 80, "slanted": 80}
+    after = dict.fromkeys(before, 95) | {slice_name: before[slice_name] - 2}
+    judged = verdict(part(**before), part(**after), margin=1.0)
+    assert not judged.passes
+    (reason,) = judged.reasons
+    assert f"reader, {slice_name.replace('_', '-')}: folded falls by 2.0 points" in reason
+    assert verdict(part(**before), part(**after), margin=2.0).passes
+
+
+def test_other_slices_do_not_decide_and_few_plates_neither() -> None:
+    before, after = part(all=90, day=90, night=90), part(all=90, day=10, night=90)
+    before["reader"].slices["night"].rates["folded"] = Rate(19, 19)
+    after["reader"].slices["night"].rates["folded"] = Rate(0, 19)
+    judged = verdict(before, after, min_count=20)
+    assert judged.passes
+    assert not next(check for check in judged.checks if check.slice == "night").decides
+
+
+def test_too_few_plates_over_all_and_other_data_are_refused() -> None:
+    assert "too few to judge" in verdict(part(all=90), part(all=95), min_count=200).reasons[0]
+    after = part(all=95)
+    after["reader"].slices["all"].rates["folded"] = Rate(80, 80)
+    assert "same data" in verdict(part(all=90), after).reasons[0]
+
+
+def test_a_detector_may_not_get_noisier_over_all() -> None:
+    before, after = ({"detector": Part({"all": Slice({"recall_50": Rate(90, 100), "precision_50": Rate(p, 100)})})} for p in (90, 80))
+    assert "precision_50 falls by 10.0" in verdict(before, after).reasons[0]
+
+
+def test_the_command_promotes_or_refuses(tmp_path: Path) -> None:
+    installed: list[tuple[Path, str, dict[str, Any]]] = []
+
+    def install(candidate: Path, name: str, measured: dict[str, Any]) -> None:
+        installed.append((candidate, name, measured))
+
+    # The weights themselves as their own candidate: nothing is lost.
+    from streamer.weights import resolve
+
+    candidate = resolve("plate-reader", prefer="onnx")
+    request = Request(candidate, "plate-reader", (_crops(tmp_path),), split=None, min_count=2)
+    assert promote.command(request, None, install=install) == 0
+    ((given, name, measured),) = installed
+    assert (given, name) == (candidate, "plate-reader")
+    assert measured["reader"]["folded"] == 100.0
+    refused = Request(candidate, "plate-reader", (_crops(tmp_path),), split=None, min_count=50)
+    assert promote.command(refused, None, install=install) == 1
+    assert promote.command(request, None, dry_run=True, install=install) == 0
+    assert len(installed) == 1
+
+
+def test_what_cannot_be_promoted_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="plate-detector or plate-reader"):
+        promote.command(Request(tmp_path, "plate-lines", ()), None)
+    with pytest.raises(UsageError, match="no such file"):
+        promote.command(Request(tmp_path / "gone", "plate-reader", ()), None)
+
+
+def _crops(folder: Path) -> Path:
+    file = folder / "crops.csv"
+    names = ("fa_00059.png,MB146", "fa_00071.png,RIZ464", "oi_00102.png,ABF606")
+    file.write_text("file,text\n" + "\n".join(f"{DATA}/crops/{name}" for name in names))
+    return file
