@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Field(default=0.0, ge=0.0, le=1.0)
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+GREY = 114
+"""Beyond the picture's edge, in all channels: what YOLOv8 is trained with."""
 
 
 class Weather(BaseModel):
@@ -45,3 +48,50 @@ class Weather(BaseModel):
             A.ToGray(p=self.grey),
             A.ImageCompression(quality_range=(25, 85), p=self.jpeg),
         ]
+
+
+class Augment(Weather):
+    """Weather, and what happens to geometry and colour (in the meanings and units of ultralytics, which does it in training)."""
+
+    mosaic: Share = 1.0
+    scale: Share = 0.5
+    degrees: float = Field(default=0.0, ge=0.0, le=180.0)
+    shear: float = Field(default=0.0, ge=0.0, le=45.0)
+    perspective: float = Field(default=0.0, ge=0.0, le=0.001)
+    translate: Share = 0.1
+    flip: Share = 0.0
+    hue: Share = 0.015
+    saturation: Share = 0.7
+    brightness: Share = 0.4
+
+    def copies(self) -> Any:
+        """Give an albumentations Compose that makes augmented copies with their boxes (``bboxes`` in pixels x1 y1 x2 y2, ``labels``).
+
+        Every copy is moved and coloured, and has one of the weathers, drawn by their probabilities: as alike as in training they
+        would often be the same picture again. A box of which less than a third stays in the picture is dropped.
+        """
+        import albumentations as A  # noqa: N812 - its documentation's name
+
+        weather = [transform for transform in self.transforms() if transform.p > 0]
+        steps = [
+            A.HorizontalFlip(p=self.flip),
+            A.Affine(
+                scale=(1 - min(self.scale, 0.9), 1 + self.scale),
+                rotate=(-self.degrees, self.degrees),
+                shear=(-self.shear, self.shear),
+                translate_percent=(-self.translate, self.translate),
+                fill=GREY,
+                p=1.0,
+            ),
+            A.Perspective(scale=(0.01, 0.06), fill=GREY, p=0.5 if self.perspective else 0.0),
+            A.ColorJitter(
+                brightness=(1 - self.brightness, 1 + self.brightness),
+                contrast=(1.0, 1.0),
+                saturation=(1 - self.saturation, 1 + self.saturation),
+                hue=(-min(self.hue, 0.5), min(self.hue, 0.5)),
+                p=1.0,
+            ),
+        ]
+        if weather:
+            steps.append(A.OneOf(weather, p=1.0))
+        return A.Compose(steps, bbox_params=A.BboxParams(format="pascal_voc", label_fields=["labels"], min_visibility=1 / 3, clip=True))

@@ -1,0 +1,53 @@
+"""configs/train/detector.yaml and characters.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamer.errors import UsageError
+from train.augment import Augment
+
+
+class DetectorTraining(BaseModel):
+    """How a detector is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "plate-detector"
+    """A name of weights/manifest.json or a .pt file to start from; yolov8n, yolov8s, yolov8m start from scratch."""
+    epochs: int = Field(default=20, ge=1)
+    patience: int = Field(default=20, ge=1)
+    """Epochs without a better validation before training stops."""
+    input_size: int = Field(default=640, ge=64, multiple_of=32)
+    batch: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=0.002, gt=0)
+    warmup_epochs: float = Field(default=0.5, ge=0)
+    close_mosaic: int = Field(default=2, ge=0)
+    seed: int = 0
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    workers: int = Field(default=1, ge=0)
+    plots: bool = True
+    """Draw curves and sample pictures into the run."""
+    val: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the groups that validate, where the data set does not say."""
+    augment: Augment = Augment()
+
+
+def read_training(path: Path | None, **changes: Any) -> DetectorTraining:
+    """Read the configuration; ``changes`` that are not None win. Raises UsageError naming the file and the key."""
+    try:
+        given = yaml.safe_load(path.read_text("utf-8")) if path else {}
+        if not isinstance(given or {}, dict):
+            raise UsageError(f"{path}: must be keys with values, as configs/train/detector.yaml has them")
+        return DetectorTraining.model_validate((given or {}) | {key: value for key, value in changes.items() if value is not None})
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is no YAML ({error})") from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {e['input']!r}" for e in error.errors())
+        raise UsageError(f"{path or 'options'}: {told}") from error

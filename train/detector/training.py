@@ -1,0 +1,216 @@
+"""Training with ultralytics, from a YOLO data set and a configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import yaml
+
+from streamer import weights
+from streamer.errors import UsageError
+from train.detector.config import DetectorTraining
+
+_SCRATCH = re.compile(r"^yolov8[nsmlx]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well a network finds what the validation pictures have; each 0..1."""
+
+    precision: float
+    recall: float
+    map50: float
+    """Mean average precision at IoU 0.5."""
+    map50_95: float
+    """The same, mean over IoU 0.5 to 0.95."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training."""
+
+    weights: Path
+    """Of the best epoch: ``best.pt``."""
+    scores: Scores
+    epochs: int
+    """That were trained, those before a resumption included."""
+    seconds: float
+    """Of this run."""
+    names: tuple[str, ...]
+    """Classes."""
+
+
+class Watch(Protocol):
+    """Is told how a training goes on."""
+
+    def batch(self, epoch: int, epochs: int, batch: int, batches: int) -> None:
+        """A batch is done; all count from 1."""
+
+    def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores) -> None:
+        """An epoch is done, validated and about to be saved."""
+
+
+def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: bool = False, watch: Watch | None = None) -> Trained:
+    """Train on a YOLO data set (``data``: its data.yaml); the best weights are ``out/weights/best.pt``.
+
+    The number of classes is that of the data set. Every epoch is saved; ``resume`` goes on after the last one of the run in
+    ``out``. With ``watch`` ultralytics itself says nothing. Raises UsageError if there is nothing to resume, no data, or no
+    such device.
+    """
+    if not data.is_file():
+        raise UsageError(f"{data}: there is no such file; it must be a YOLO data.yaml with train, val and names")
+    last = out / "weights" / "last.pt"
+    if resume and not last.is_file():
+        raise UsageError(f"{last}: nothing to resume; start without --resume")
+    began = monotonic()
+    with _ultralytics(quiet=watch is not None):
+        from ultralytics.models import YOLO
+
+        start = str(last) if resume else _start(config.model)
+        if resume:
+            _demand_unfinished(last)
+        model = YOLO(start)
+        if watch:
+            _connect(model, watch)
+        if resume:
+            model.train(resume=True, augmentations=config.augment.transforms(), device=_device(config))
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            _set(model, data, config, out)
+        return _result(model, out, monotonic() - began)
+
+
+def _set(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
+    model.train(data=str(_resolved(data, out)), project=str(out.parent.absolute()), name=out.name, exist_ok=True, **_arguments(config))
+
+
+@contextmanager
+def _ultralytics(*, quiet: bool) -> Iterator[None]:
+    if not quiet:
+        os.environ.setdefault("YOLO_OFFLINE", "true")
+        yield
+        return
+    from streamer.detector.export import quiet_ultralytics
+
+    with tempfile.TemporaryDirectory(prefix="plate-train-") as settings, quiet_ultralytics(Path(settings)):
+        yield
+
+
+def _demand_unfinished(last: Path) -> None:
+    import torch
+
+    try:
+        epoch = torch.load(last, map_location="cpu", weights_only=False)["epoch"]  # the run is the user's own
+    except Exception as error:  # unpickling a damaged file may raise anything
+        raise UsageError(f"{last}: cannot be loaded ({type(error).__name__}: {error}); resume from an epoch: copy one over it") from error
+    if epoch < 0:
+        raise UsageError(f"{last}: this training is finished; to train on, start a new one from it: --model {last}")
+
+
+def _connect(model: Any, watch: Watch) -> None:
+    state = {"epoch": -1, "batch": 0}
+
+    def batch(trainer: Any) -> None:
+        state["batch"] = state["batch"] + 1 if trainer.epoch == state["epoch"] else 1
+        state["epoch"] = trainer.epoch
+        watch.batch(trainer.epoch + 1, trainer.epochs, state["batch"], len(trainer.train_loader))
+
+    def epoch(trainer: Any) -> None:
+        if trainer.epoch == state["epoch"]:  # it is called once more after the last epoch, for the best weights
+            state["epoch"] = -1
+            watch.epoch(trainer.epoch + 1, trainer.epochs, _loss(trainer.tloss), _scores(trainer.metrics))
+
+    model.add_callback("on_train_batch_end", batch)
+    model.add_callback("on_fit_epoch_end", epoch)
+
+
+def _loss(parts: Any) -> float:
+    """Add up box, class and distribution loss; versions of ultralytics give a tensor or a mapping."""
+    values = parts.values() if isinstance(parts, dict) else parts
+    return sum(float(value) for value in values)
+
+
+def _scores(metrics: dict[str, Any]) -> Scores:
+    def of(name: str) -> float:
+        return float(metrics.get(f"metrics/{name}(B)", 0.0))
+
+    return Scores(of("precision"), of("recall"), of("mAP50"), of("mAP50-95"))
+
+
+def _result(model: Any, out: Path, seconds: float) -> Trained:
+    box = model.trainer.validator.metrics.box
+    names = tuple(str(name) for _, name in sorted(model.trainer.data["names"].items()))
+    scores = Scores(float(box.mp), float(box.mr), float(box.map50), float(box.map))
+    return Trained(out / "weights" / "best.pt", scores, model.trainer.epoch + 1, seconds, names)
+
+
+def _resolved(data: Path, out: Path) -> Path:
+    """Copy the data.yaml into the run with its path made absolute: ultralytics takes a relative one from where it was started."""
+    try:
+        content = yaml.safe_load(data.read_text("utf-8"))
+        content["path"] = str((data.parent / content.get("path", ".")).resolve())
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        raise UsageError(f"{data}: is no YOLO data.yaml ({error})") from error
+    copy = out / "data.yaml"
+    copy.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    return copy
+
+
+def _start(model: str) -> str:
+    if _SCRATCH.match(model):
+        return f"{model}.yaml"
+    return model if model.endswith(".yaml") else str(weights.resolve(model, prefer="torch"))
+
+
+def _device(config: DetectorTraining) -> str:
+    import torch
+
+    if config.device == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if config.device != "cpu" and int(config.device.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {config.device}: torch sees {torch.cuda.device_count()} CUDA devices; use cpu or auto")
+    return config.device
+
+
+def _arguments(config: DetectorTraining) -> dict[str, Any]:
+    device = _device(config)
+    a = config.augment
+    return {
+        "epochs": config.epochs,
+        "patience": config.patience,
+        "imgsz": config.input_size,
+        "batch": config.batch,
+        "optimizer": "AdamW",
+        "lr0": config.learning_rate,
+        "momentum": 0.9,
+        "warmup_epochs": config.warmup_epochs,
+        "warmup_bias_lr": 0.0,  # AdamW needs no faster start of the biases
+        "cos_lr": True,
+        "lrf": 0.02,
+        "close_mosaic": config.close_mosaic,
+        "seed": config.seed,
+        "device": device,
+        "workers": config.workers,
+        "save_period": 1,
+        "plots": config.plots,
+        "amp": device != "cpu",
+        "mosaic": a.mosaic,
+        "scale": a.scale,
+        "degrees": a.degrees,
+        "shear": a.shear,
+        "perspective": a.perspective,
+        "translate": a.translate,
+        "fliplr": a.flip,
+        "hsv_h": a.hue,
+        "hsv_s": a.saturation,
+        "hsv_v": a.brightness,
+        "augmentations": a.transforms(),
+    }
