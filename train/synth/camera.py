@@ -87,6 +87,15 @@ def _margins(dice: Dice, config: SynthConfig, width: float, height: float) -> tu
 
 def background(dice: Dice, width: int, height: int) -> Canvas:
     """Paint a bumper, a boot lid, a grille: colour that changes from top to bottom, edges, slats, lettering, texture."""
+    soft = _body(dice, -(-width // 2), -(-height // 2))  # it is out of focus: half the pixels do
+    scene = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    if dice.chance(0.15):
+        _lettering(dice, scene)
+    return scene
+
+
+def _body(dice: Dice, width: int, height: int) -> Canvas:
+    """A piece of a vehicle's body."""
     base = dice.weighted({dice.paint(0, 60, 12): 0.45, dice.paint(20, 235, 8): 0.4, dice.paint(40, 220, 60): 0.15})
     if dice.chance(0.12):
         base = dice.pick(((30, 30, 180), (150, 60, 20), (40, 120, 40), (20, 140, 220)))
@@ -102,10 +111,7 @@ def background(dice: Dice, width: int, height: int) -> Canvas:
         _body_edge(dice, scene, base)
     if dice.chance(0.4):
         scene += dice.noise(height, width, 1) * dice.between(2, 14)
-    soft = np.clip(cv2.GaussianBlur(scene, (0, 0), dice.between(0.5, 2.5)), 0, 255).astype(np.uint8)
-    if dice.chance(0.15):
-        _lettering(dice, soft)
-    return soft
+    return np.clip(cv2.GaussianBlur(scene, (0, 0), dice.between(0.3, 1.3)), 0, 255).astype(np.uint8)
 
 
 def _body_edge(dice: Dice, scene: NDArray[np.float32], base: Colour) -> None:

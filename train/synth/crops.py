@@ -12,7 +12,7 @@ from train.synth.camera import look_at, transform, transform_boxes
 from train.synth.config import SynthConfig
 from train.synth.dice import Dice
 from train.synth.render import draw_plate
-from train.synth.sensor import blur, expose, record
+from train.synth.sensor import blur, expose, record, visible
 from train.synth.styles import draw_look
 from train.synth.texts import draw_text
 from train.synth.wear import age, framed, light
@@ -68,12 +68,14 @@ class PlateRenderer:
         image, scale = _shrink(dice, blur(dice, expose(dice, config, view.image), final), plate.height, final)
         matrix = np.diag((scale[0], scale[1], 1.0)) @ view.matrix
         height, width = image.shape[:2]
+        boxes = np.clip(transform_boxes(matrix, plate.boxes), 0, (width, height, width, height))
+        image = visible(image, np.concatenate((boxes[:, :2].min(0), boxes[:, 2:].max(0))), 24 + 22 * max(0.0, 1 - final / 24))
         return SyntheticCrop(
             image=record(dice, config, image, final),
             text="".join(plate.lines),
             lines=plate.lines,
             corners=transform(matrix, plate.corners),
-            char_boxes=np.clip(transform_boxes(matrix, plate.boxes), 0, (width, height, width, height)),
+            char_boxes=boxes,
             region=text.country,
             style=look.style,
         )

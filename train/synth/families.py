@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from train.synth.dice import Dice
 from train.synth.looks import Band, Caption, Colour, Item, Look
 from train.synth.places import captions, places, table
-from train.synth.traits import BLACK, WHITE, YELLOW, blue_band, dark_ink, items, pads, rim, rim_text, sizes, tint, type_of
+from train.synth.traits import BLACK, WHITE, YELLOW, blue_band, dark_ink, pads, rim, rim_text, sizes, tint, type_of
+from train.synth.wording import Wording
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What a look must show."""
-
-    lines: tuple[tuple[str, ...], ...]
-    """Groups of characters, by line."""
-    country: str
-    """ISO 3166-1 alpha-2 with a state as ``US-TX``; empty: none."""
-    signs: str = ""
-    """The signs outside the alphabet that the ``*`` stand for, in order."""
-    chosen: bool = False
-
-    @property
-    def state(self) -> str:
-        """The country without its state."""
-        return self.country[:2]
-
-    def items(self, dice: Dice, between: dict[str, float]) -> tuple[tuple[Item, ...], ...]:
-        """Give the lines with separators drawn by their shares."""
-        signs = list(self.signs)
-        between = {"gap": 0.9, "emblem": 0.1} if self.chosen else between
-        return tuple(items(dice, line, between, signs) for line in self.lines)
+def _led(first: tuple[Item, ...], lines: tuple[tuple[Item, ...], ...]) -> tuple[tuple[Item, ...], ...]:
+    """Put ornaments before the first line."""
+    return ((*first, *lines[0]), *lines[1:])
 
 
 def european(dice: Dice, words: Wording) -> Look:
@@ -43,8 +25,6 @@ def european(dice: Dice, words: Wording) -> Look:
     if words.state == "NL":
         between = {"-": 0.9, "gap": 0.1}
     ink = (40, 30, 160) if words.state == "BE" else dark_ink(dice)
-    bands = table("bands")
-    letters = bands.get(words.state) or dice.pick(tuple(bands.values()))
     fixed = dice.chance(0.35)
     two = len(words.lines) > 1
     return Look(
@@ -61,10 +41,21 @@ def european(dice: Dice, words: Wording) -> Look:
         rim=rim(dice, 0.7),
         rim_colour=ink,
         radius=dice.between(0.05, 0.2),
-        band=blue_band(dice, letters, 0.85) if dice.chance(0.85) else None,
+        bands=_european_bands(dice, words.state),
         captions=rim_text(dice, 0.1),
         emboss=dice.between(0.0, 0.5),
     )
+
+
+def _european_bands(dice: Dice, state: str) -> tuple[Band, ...]:
+    """The country's band, and in some countries one at the other end, with a year or a department."""
+    letters = table("bands").get(state) or dice.pick(tuple(table("bands").values()))
+    first = (blue_band(dice, letters, 0.85),) * dice.chance(0.85)
+    if not dice.chance({"FR": 0.75, "IT": 0.6, "PT": 0.3, "AL": 0.5}.get(state, 0.02)):
+        return first
+    last = replace(blue_band(dice, f"{dice.whole(1, 95):02}", 0.0), side="right")
+    yellow = state == "PT" and dice.chance(0.7)
+    return (*first, replace(last, colour=YELLOW) if yellow else last)
 
 
 def british(dice: Dice, words: Wording) -> Look:
@@ -83,7 +74,7 @@ def british(dice: Dice, words: Wording) -> Look:
         rim=rim(dice, 0.25),
         rim_colour=dice.colour(0, 60),
         radius=dice.between(0.05, 0.2),
-        band=blue_band(dice, letters, 0.6, (0.4, 0.6)) if dice.chance(0.3) else None,
+        bands=(blue_band(dice, letters, 0.6, (0.4, 0.6)),) * dice.chance(0.3),
         captions=rim_text(dice, 0.45),
         drop=dice.between(0.2, 0.7) if dice.chance(0.1) else 0.0,
     )
@@ -95,7 +86,10 @@ def american(dice: Dice, words: Wording) -> Look:
     other = ink if dice.chance(0.5) else dice.colour(0, 170)
     sides = dice.between(0.12, 0.5)
     return Look(
-        lines=words.items(dice, {"gap": 0.5, "emblem": 0.2, "-": 0.12, "·": 0.12, "none": 0.06}),
+        lines=_led(
+            words.before(dice, 0.12, {"emblem": 0.7, "tower": 0.3}),
+            words.items(dice, {"gap": 0.5, "emblem": 0.2, "-": 0.12, "·": 0.12, "none": 0.06}),
+        ),
         style="us",
         country=words.country,
         type=type_of(dice, {"us": 0.9, "din": 0.1}, (0.62, 0.95), (0.6, 0.75), 0.6),
@@ -140,11 +134,11 @@ def south_american(dice: Dice, words: Wording) -> Look:
     """Brazil's grey plates with city and state, Argentina's black ones, others of their kind; Mercosur's with the blue strip."""
     mercosur = words.state in _MERCOSUR and dice.chance(0.5)
     ground, ink = _south_american_colours(dice, words.state, mercosur)
-    band: Band | None = None
+    bands: tuple[Band, ...] = ()
     names: tuple[Caption, ...] = ()
     if mercosur:
         flag: tuple[Colour, ...] = ((60, 150, 0), (0, 220, 250))
-        band = Band("top", dice.between(0.3, 0.5), tint(dice, (150, 50, 10), 20), _MERCOSUR[words.state], False, flag)
+        bands = (Band("top", dice.between(0.3, 0.5), tint(dice, (150, 50, 10), 20), _MERCOSUR[words.state], False, flag),)
     elif dice.chance(0.9):
         names = (Caption(dice.pick(captions("BR" if words.state == "BR" else "LA")), dice.between(0.2, 0.32), ink),)
     side = dice.between(0.15, 0.5)
@@ -161,7 +155,7 @@ def south_american(dice: Dice, words: Wording) -> Look:
         line_gap=dice.between(0.1, 0.3),
         rim=rim(dice, 0.6),
         rim_colour=ink,
-        band=band,
+        bands=bands,
         captions=names,
         emboss=dice.between(0.0, 0.7),
         line_sizes=sizes(dice, len(words.lines)),
@@ -181,10 +175,8 @@ def indian(dice: Dice, words: Wording) -> Look:
     """India and its neighbours: pressed, painted or glued, any font."""
     ground = tint(dice, WHITE if dice.chance(0.7) else YELLOW, 50)
     ink = dark_ink(dice)
-    band = None
-    if dice.chance(0.35):
-        band = blue_band(dice, "IND" if dice.chance(0.7) else "", 0.0, (0.3, 0.5))
-        band = replace(band, colour=ground if dice.chance(0.3) else band.colour)
+    band = blue_band(dice, "IND" if dice.chance(0.7) else "", 0.0, (0.3, 0.5))
+    band = replace(band, colour=dice.pick((ground, band.colour, band.colour, (60, 120, 20))))
     small = Caption(dice.pick(captions("IN")), dice.between(0.15, 0.28), dice.colour(10, 120), place=dice.pick(("top", "bottom")))
     return Look(
         lines=words.items(dice, {"gap": 0.55, "none": 0.2, "-": 0.1, "·": 0.05, ".": 0.1}),
@@ -199,7 +191,7 @@ def indian(dice: Dice, words: Wording) -> Look:
         rim=rim(dice, 0.55),
         rim_colour=ink,
         radius=dice.between(0.0, 0.2),
-        band=band,
+        bands=(band,) * dice.chance(0.35),
         captions=(small,) * dice.chance(0.25),
         emboss=dice.between(0.1, 0.7) if dice.chance(0.5) else 0.0,
         drop=dice.between(0.2, 0.7) if dice.chance(0.06) else 0.0,
@@ -239,7 +231,10 @@ def plain(dice: Dice, words: Wording) -> Look:
         place=dice.pick(("top", "bottom")),
     )
     return Look(
-        lines=words.items(dice, {"gap": 0.4, "none": 0.15, "-": 0.22, "·": 0.1, "seal": 0.08, ".": 0.05}),
+        lines=_led(
+            words.before(dice, 0.08, {"tower": 0.7, "emblem": 0.3}),
+            words.items(dice, {"gap": 0.4, "none": 0.15, "-": 0.22, "·": 0.1, "seal": 0.08, ".": 0.05}),
+        ),
         style="plain",
         country=words.country,
         type=type_of(dice, {"din": 0.35, "uk": 0.25, "us": 0.2, "fe": 0.1, "hand": 0.1}, (0.75, 1.2), (0.6, 0.75), 0.3),

@@ -67,7 +67,7 @@ def _place(items: tuple[Item, ...], style: Type) -> tuple[list[tuple[Item, Mask,
     slots: list[tuple[Item, float, float]] = []
     x, tracking = 2.0, style.tracking * CAP
     for item in items:
-        if item.kind in ("gap", "seal", "emblem"):
+        if item.kind in ("gap", "seal", "emblem", "tower"):
             wide = item.width * CAP
             if item.kind != "gap":
                 slots.append((item, x, x + wide))
@@ -79,6 +79,8 @@ def _place(items: tuple[Item, ...], style: Type) -> tuple[list[tuple[Item, Mask,
             continue
         glyph = _sign(item.value) if item.kind == "sign" else face(style.face).glyph(item.value)
         mask, left, advance = _fitted(glyph, item, style)
+        if item.size != 1.0:
+            mask, left, advance = _smaller(mask, item), left * item.size, advance * item.size
         placed.append((item, mask, x + left))
         x += advance + tracking
     return placed, slots, x
@@ -94,6 +96,15 @@ def _fitted(glyph: Glyph, item: Item, style: Type) -> tuple[Mask, float, float]:
     if (style.fit and item.value not in "I1" and mask.shape[1] > 0.3 * CAP) or mask.shape[1] > widest:
         mask = cv2.resize(mask, (max(1, round(widest)), ROWS), interpolation=cv2.INTER_AREA).astype(np.uint8)
     return mask, (cell - mask.shape[1]) / 2, cell
+
+
+def _smaller(mask: Mask, item: Item) -> Mask:
+    """Shrink a glyph to the item's size and set it as far down its line as the item says."""
+    width, rows = max(1, round(mask.shape[1] * item.size)), round(ROWS * item.size)
+    top = round(ABOVE * (1 - item.size) + item.down * CAP * (1 - item.size))
+    small = np.zeros((ROWS, width), np.uint8)
+    small[top : top + rows] = cv2.resize(mask, (width, rows), interpolation=cv2.INTER_AREA)[: ROWS - top]
+    return small
 
 
 def _mark(item: Item) -> Mask:

@@ -8,7 +8,7 @@ from typing import Literal
 Colour = tuple[int, int, int]
 """Blue, green, red, 0..255."""
 
-ItemKind = Literal["char", "mark", "gap", "seal", "emblem", "sign"]
+ItemKind = Literal["char", "mark", "gap", "seal", "emblem", "tower", "sign"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,14 @@ class Item:
     """A piece of a line of text."""
 
     kind: ItemKind
-    """char: labelled; mark: a hyphen or dot, ink that is no label; gap: nothing; seal, emblem: an ornament; sign: labelled ``*``."""
+    """char: labelled; mark: a hyphen or dot, ink that is no label; gap: nothing; seal, emblem, tower: an ornament, the last
+    being small letters above one another; sign: labelled ``*``."""
     value: str = ""
     width: float = 0.0
+    size: float = 1.0
+    """Height of a character as a share of its line's."""
+    down: float = 0.0
+    """Where a smaller character stands: 0 at the top of the line, 1 at its foot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Look:
     rim: float = 0.0
     rim_colour: Colour = (0, 0, 0)
     radius: float = 0.1
-    band: Band | None = None
+    bands: tuple[Band, ...] = ()
     captions: tuple[Caption, ...] = ()
     stickers: int = 0
     screws: int = 0

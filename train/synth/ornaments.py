@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from train.synth.fonts import ABOVE, CAP, names
 from train.synth.lines import caption_mask
 from train.synth.looks import Colour
 from train.synth.paint import Canvas, paint
+from train.synth.places import captions
 
 Box = tuple[float, float, float, float]
 
@@ -75,6 +77,22 @@ def emblem(dice: Dice, image: Canvas, box: Box, ink: Colour) -> None:
         cv2.polylines(image, outline, True, colour, 1, cv2.LINE_AA)
 
 
+def tower(dice: Dice, image: Canvas, box: Box, ink: Colour) -> None:
+    """Two to four small letters above one another: a state, a kind of vehicle."""
+    x1, y1, x2, y2 = box
+    letters = dice.pick(captions("towers"))
+    step = (y2 - y1) / len(letters)
+    size = min(step * 0.7, (x2 - x1) * 0.9)
+    font = dice.pick(names("caption"))
+    for place, letter in enumerate(letters):
+        mask = caption_mask(letter, font, size)
+        y = y1 + (place + 0.5) * step - size / 2 - ABOVE * size / CAP
+        paint(image, mask, ink, round((x1 + x2 - mask.shape[1]) / 2), round(y))
+
+
+ORNAMENTS: dict[str, Callable[[Dice, Canvas, Box, Colour], None]] = {"seal": seal, "emblem": emblem, "tower": tower}
+
+
 def sticker(dice: Dice, image: Canvas, height: float, right: bool) -> None:
     """Month and year stickers in an upper corner (or a lower one), with small text."""
     tall, width = image.shape[:2]
@@ -83,33 +101,7 @@ def sticker(dice: Dice, image: Canvas, height: float, right: bool) -> None:
     y = height * dice.between(0.03, 0.12) if dice.chance(0.85) else tall - high - height * dice.between(0.03, 0.1)
     colour = dice.pick((dice.colour(60, 255), (40, 40, 200), (60, 200, 240), (200, 120, 30), (240, 240, 240), (80, 180, 80)))
     cv2.rectangle(image, (round(x), round(y)), (round(x + wide), round(y + high)), colour, -1)
-    text = dice.pick(
-        (
-            "JAN",
-            "FEB",
-            "MAR",
-            "APR",
-            "MAY",
-            "JUN",
-            "JUL",
-            "AUG",
-            "SEP",
-            "OCT",
-            "NOV",
-            "DEC",
-            "08",
-            "09",
-            "10",
-            "11",
-            "12",
-            "13",
-            "14",
-            "15",
-            "22",
-            "24",
-            "2011",
-        )
-    )
+    text = dice.pick(captions("stickers"))
     size = min(high * 0.6, wide / len(text))
     mask = caption_mask(text, dice.pick(names("caption")), size)
     dark = sum(colour) > 380

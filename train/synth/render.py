@@ -13,7 +13,7 @@ from train.synth.dice import Dice
 from train.synth.fonts import ABOVE, CAP, Mask, names
 from train.synth.lines import Line, caption_mask, draw_line
 from train.synth.looks import Band, Caption, Look
-from train.synth.ornaments import band_stars, emblem, picture, seal, sticker
+from train.synth.ornaments import ORNAMENTS, band_stars, picture, sticker
 from train.synth.paint import Canvas, paint, rounded, stamp
 
 
@@ -43,8 +43,8 @@ def draw_plate(dice: Dice, look: Look, height: float) -> Drawn:
     image = np.full((tall, width, 3), look.ground, np.uint8)
     if look.picture:
         picture(dice, image, look.picture, height)
-    if look.band:
-        _band(dice, image, look.band, height, dice.pick(names("caption")))
+    for band in look.bands:
+        _band(dice, image, band, height, dice.pick(names("caption")))
     for caption in look.captions:
         _caption(dice, image, caption, look, height)
     for place in range(look.stickers):
@@ -56,7 +56,7 @@ def draw_plate(dice: Dice, look: Look, height: float) -> Drawn:
         boxes.append(line.boxes + np.array((x, y, x, y), np.float64))
         for item, x1, x2 in line.slots:
             box = (x + x1, y, x + x2, y + line.mask.shape[0] - 2 * line.over)
-            (seal if item.kind == "seal" else emblem)(dice, image, box, look.ink)
+            ORNAMENTS[item.kind](dice, image, box, look.ink)
     _characters(dice, image, ink, look, height)
     _rim(image, look, height)
     if look.screws:
@@ -70,12 +70,10 @@ def draw_plate(dice: Dice, look: Look, height: float) -> Drawn:
 def _layout(dice: Dice, look: Look, height: float) -> tuple[list[Line], tuple[int, int], list[tuple[int, int]]]:
     """Lines, the plate's size and the top left of each line's capitals."""
     left, top, right, bottom = (pad * height for pad in look.pads)
-    if look.band and look.band.side == "left":
-        left += look.band.width * height
-    elif look.band and look.band.side == "right":
-        right += look.band.width * height
-    elif look.band:
-        top += look.band.width * height
+    for band in look.bands:
+        left += band.width * height * (band.side == "left")
+        right += band.width * height * (band.side == "right")
+        top += band.width * height * (band.side == "top")
     heights = [height * size for size in look.line_sizes] + [height] * (len(look.lines) - len(look.line_sizes))
     inner = sum(heights) + look.line_gap * height * (len(heights) - 1)
     tall = round(inner + top + bottom)
@@ -100,6 +98,9 @@ def _layout(dice: Dice, look: Look, height: float) -> tuple[list[Line], tuple[in
 def _characters(dice: Dice, image: Canvas, ink: Mask, look: Look, height: float) -> None:
     """Paint the characters, with the light and shade of their relief."""
     step = max(1, round(height * 0.03))
+    rows = np.flatnonzero(ink.max(axis=1))
+    span = slice(max(0, int(rows[0]) - 3 * step), int(rows[-1]) + 3 * step)
+    image, ink = image[span], ink[span]  # views: what is painted here is painted there
     if look.drop:
         shifted = np.roll(ink, (2 * step, 2 * step), (0, 1))
         paint(image, shifted, dice.colour(60, 200), strength=look.drop)
@@ -145,7 +146,7 @@ def _caption(dice: Dice, image: Canvas, caption: Caption, look: Look, height: fl
     if mask.shape[1] > most:
         mask = cv2.resize(mask, (round(most), mask.shape[0]), interpolation=cv2.INTER_AREA).astype(np.uint8)
     slack = (room - size) * dice.between(0.25, 0.75)
-    offset = look.band.width * height if look.band and look.band.side == "top" and caption.place == "top" else 0.0
+    offset = sum(band.width * height for band in look.bands if band.side == "top")
     y = offset + slack if caption.place == "top" else tall - room + slack
     paint(image, mask, caption.colour, round(caption.across * width - mask.shape[1] / 2), round(y - ABOVE * size / CAP))
 

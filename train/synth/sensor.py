@@ -58,6 +58,24 @@ def blur(dice: Dice, image: Float, height: float) -> Float:
     return image
 
 
+def visible(image: Float, box: NDArray[np.float64], least: float) -> Float:
+    """Bring a picture in which nobody could read the characters back into sight.
+
+    ``box``: x1, y1, x2, y2 around all characters, in pixels. Where less than ``least`` of 255 grey levels are left between ground and
+    ink after clipping, the levels there are spread to that, about a brightness that a sensor can tell.
+    """
+    x1, y1, x2, y2 = (round(float(value)) for value in box)
+    part = image[max(0, y1) : max(1, y2), max(0, x1) : max(1, x2)].mean(axis=2)
+    if not part.size:
+        return image
+    low, high = (float(value) for value in np.percentile(part, (6, 94)))
+    if min(high, 255.0) - max(low, 0.0) >= least:
+        return image
+    middle = min(max((low + high) / 2, least), 255 - least)
+    factor = max(1.0, least / max(high - low, 1.0))
+    return ((image - (low + high) / 2) * min(factor, 8.0) + middle).astype(np.float32)
+
+
 def record(dice: Dice, config: SynthConfig, image: Float, height: float) -> Canvas:
     """Noise, sharpening, grey, compression, as characters ``height`` pixels tall bear: uint8 (h, w, 3) BGR."""
     rows, columns = image.shape[:2]

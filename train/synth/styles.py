@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from train.synth.config import SynthConfig
 from train.synth.dice import Dice
-from train.synth.families import FAMILIES, Wording
+from train.synth.families import FAMILIES
 from train.synth.looks import Look
 from train.synth.places import table
 from train.synth.texts import PlateText
 from train.synth.traits import BLACK, tint
+from train.synth.wording import Wording
 
 _DARK_GROUNDS = (BLACK, (45, 42, 40), (120, 40, 10), (30, 30, 150), (40, 90, 20))
 
