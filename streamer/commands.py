@@ -96,11 +96,11 @@ def run_diff(a: Path, b: Path) -> int:
     return 0 if comparison.same_vehicles and not comparison.changed else 1
 
 
-def run_fetch() -> int:
-    """Put the starting weights in place. Raises WeightsError saying what to do where that fails."""
+def run_fetch(*, starters: bool) -> int:
+    """Put the weights in place. Raises WeightsError saying what to do where that fails."""
     from streamer import weights
 
-    weights.fetch(report=lambda line: _write(sys.stderr, [line]))
+    weights.fetch(starters=starters, report=lambda line: _write(sys.stderr, [line]))
     return 0
 
 

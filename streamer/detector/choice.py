@@ -14,7 +14,8 @@ from streamer.errors import MissingPackageError, UsageError, WeightsError
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch", "tensorrt": "tensorrt"}
+_FORMATS = {"openvino": ("openvino-int8", "openvino"), "onnxruntime": ("onnx",), "torch": ("torch",), "tensorrt": ("tensorrt",)}
+"""Best first. int8 takes about half the time of f32, on processors without instructions made for it too."""
 _BACKENDS = {".pt": ("torch",), ".onnx": ("onnxruntime", "openvino"), ".xml": ("openvino",), ".engine": ("tensorrt",)}
 _PACKAGE = {"openvino": "openvino", "onnxruntime": "onnxruntime", "torch": "torch", "tensorrt": "tensorrt"}
 
@@ -33,7 +34,9 @@ class Choice:
 def choose(config: DetectorConfig) -> Choice:
     """Follow the rules of DetectorConfig. Raises WeightsError, UsageError or MissingPackageError."""
     order = [config.backend] if config.backend != "auto" else _fastest(config.device)
-    path = _only_model(weights.resolve(config.weights, prefer=[_FORMAT[backend] for backend in order]))
+    exact = not config.half
+    formats = [kind for backend in order for kind in _FORMATS[backend] if not (exact and kind == "openvino-int8")]
+    path = _only_model(weights.resolve(config.weights, prefer=formats))
     able = _BACKENDS.get(path.suffix)
     if able is None:
         raise WeightsError(f"{path}: unknown kind of weight file; known: {', '.join(_BACKENDS)}")
