@@ -13,6 +13,7 @@ import yaml
 
 from streamer.errors import UsageError
 from streamer.plates import FormatBook
+from streamer.plates.formats import all_formats
 from train.cli import app
 from train.manifest import read_manifest
 from train.synth import PlateRenderer, SynthConfig, SyntheticCrop, load_synth_config
@@ -30,9 +31,9 @@ def crops() -> list[SyntheticCrop]:
 
 def just(country: str, **settings: object) -> SynthConfig:
     """Settings that draw the plates of one country."""
-    from train.synth.texts import _forms
-
-    return SynthConfig.model_validate({"countries": {name: float(name == country) for name in _forms(())}, "random_texts": 0.0, **settings})
+    countries = {fmt.country[:2] for fmt in all_formats() if fmt.country}
+    factors = {name: float(name == country) for name in countries}
+    return SynthConfig.model_validate({"countries": factors, "random_texts": 0.0, **settings})
 
 
 def test_the_same_seed_and_index_give_the_same_bytes_in_any_order_and_renderer() -> None:
