@@ -145,6 +145,57 @@ def synth(
     run_synth(out, count, seed, config, sheet, form, workers)
 
 
+@app.command()
+def prepare(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest of collect or synth.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder for the data set.")],
+    input_size: Annotated[int, typer.Option(metavar="N", help="Side of the pictures in pixels, a multiple of 32.")] = 640,
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Groups that validate, where the manifest gives no split.")] = 0.15,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed gives another split and other copies.")] = 0,
+    min_height_px: Annotated[
+        float, typer.Option(metavar="N", min=0, help="Boxes that come out lower are painted grey; 0: all stay.")
+    ] = 4.0,
+    characters: Annotated[bool, typer.Option("--characters", help="36 classes from synthetic crops instead of plates.")] = False,
+    licensed: Annotated[bool, typer.Option("--licensed", help="Leave out pictures whose licence is not known.")] = False,
+    augment: Annotated[int, typer.Option(metavar="N", min=0, help="Write N augmented copies of each training picture too.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="F", help="For --augment, as configs/train/detector.yaml.")
+    ] = None,
+) -> None:
+    """Make a YOLO data set of a manifest: one picture size, normalised boxes, splits by group."""
+    from train.detector.config import read_training
+    from train.prepare import Settings
+    from train.prepare.command import run_prepare
+
+    degradations = read_training(config).augment
+    run_prepare(manifest, out, Settings(input_size, val, seed, min_height_px, characters, licensed, augment, degradations))
+
+
+@app.command()
+def detector(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A data.yaml, a manifest (.jsonl), or a folder of pictures with YOLO labels.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the training: weights, curves.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="As configs/train/detector.yaml.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="At most so many.")] = None,
+    input_size: Annotated[int | None, typer.Option(metavar="N", help="Pixels, a multiple of 32.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="Start from plate-detector, a .pt, or scratch: yolov8n, yolov8s, yolov8m.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1 ...")] = None,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Pictures at a time.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same training.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last epoch that was saved in DIR.")] = False,
+) -> None:
+    """Train a detector of plates, or of characters: as many classes as the data have."""
+    from train.detector.command import run_detector
+    from train.detector.config import read_training
+
+    changes = {"epochs": epochs, "input_size": input_size, "model": model, "device": device, "batch": batch, "seed": seed}
+    run_detector(data, read_training(config, **changes), out, resume=resume)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become a message and their exit code."""
     from streamer.errors import StreamerError
