@@ -140,10 +140,11 @@ def test_nothing_has_no_interval() -> None:
 
 def test_calibration_and_abstaining() -> None:
     answers = [(0.95, True), (0.93, False), (0.55, False), (None, False)]
-    curve = calibration(answers)
-    assert [(b["count"], b["right"]) for b in curve["bins"]] == [(1, 0.0), (2, 0.5)]
-    assert curve["expected_error"] == pytest.approx((0.55 + 2 * 0.44) / 3)
+    curve = calibration([(0.999, True)] * 8 + [(0.6, True), (0.4, False)] * 4 + [(None, False)])
+    assert [(b["count"], b["score"], b["right"]) for b in curve["bins"]] == [(8, pytest.approx(0.5), 0.5), (8, pytest.approx(0.999), 1.0)]
+    assert curve["expected_error"] == pytest.approx(0.0005)
     points = {round(100 * p["threshold"]): (p["yield"], p["error"]) for p in abstain(answers)}
+    assert yield_at(abstain([(0.9991, False), (0.9993, True)]), 0.0) == 0.5  # scores crowd below 1
     assert points[0] == (0.75, pytest.approx(2 / 3))
     assert points[60] == (0.5, 0.5)
     assert points[94] == (0.25, 0.0)

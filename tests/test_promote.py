@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer.errors import UsageError
+from streamer.weights import resolve
 from train import promote
 from train.evaluate.figures import Part, Rate, Slice
+from train.evaluate.run import Side
 from train.promote import Request, verdict
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -58,25 +61,32 @@ def test_a_detector_may_not_get_noisier_over_all() -> None:
     assert "precision_50 falls by 10.0" in verdict(before, after).reasons[0]
 
 
-def test_the_command_promotes_or_refuses(tmp_path: Path) -> None:
+def test_the_current_weights_may_replace_themselves(tmp_path: Path) -> None:
     installed: list[tuple[Path, str, dict[str, Any]]] = []
-
-    def install(candidate: Path, name: str, measured: dict[str, Any]) -> None:
-        installed.append((candidate, name, measured))
-
-    # The weights themselves as their own candidate: nothing is lost.
-    from streamer.weights import resolve
-
     candidate = resolve("plate-reader", prefer="onnx")
-    request = Request(candidate, "plate-reader", (_crops(tmp_path),), split=None, min_count=2)
-    assert promote.command(request, None, install=install) == 0
+    file = tmp_path / "crops.csv"
+    file.write_text(f"file,text\n{DATA}/crops/fa_00059.png,MB146\n{DATA}/crops/fa_00071.png,RIZ464\n")
+    request = Request(candidate, "plate-reader", (file,), split=None, min_count=2)
+    assert promote.command(request, None, install=lambda *given: installed.append(given)) == 0
     ((given, name, measured),) = installed
     assert (given, name) == (candidate, "plate-reader")
     assert measured["reader"]["folded"] == 100.0
-    refused = Request(candidate, "plate-reader", (_crops(tmp_path),), split=None, min_count=50)
-    assert promote.command(refused, None, install=install) == 1
-    assert promote.command(request, None, dry_run=True, install=install) == 0
-    assert len(installed) == 1
+
+
+@pytest.mark.parametrize(("after", "dry_run", "code", "calls"), [(95, False, 0, 1), (95, True, 0, 0), (80, False, 1, 0)])
+def test_only_what_passes_is_installed(
+    after: int, dry_run: bool, code: int, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def scripted(sides: Sequence[Side], *rest: object) -> dict[str, Any]:
+        sides[0].parts, sides[1].parts = part(all=90), part(all=after)
+        return {}
+
+    monkeypatch.setattr("train.evaluate.command.evaluate", scripted)
+    installed: list[tuple[Any, ...]] = []
+    request = Request(tmp_path, "plate-reader", ())
+    assert promote.command(request, None, dry_run=dry_run, install=lambda *given: installed.append(given)) == code
+    assert len(installed) == calls
+    assert ("refused: reader, all" in capsys.readouterr().out) == (code == 1)
 
 
 def test_what_cannot_be_promoted_is_said(tmp_path: Path) -> None:
@@ -84,10 +94,3 @@ def test_what_cannot_be_promoted_is_said(tmp_path: Path) -> None:
         promote.command(Request(tmp_path, "plate-lines", ()), None)
     with pytest.raises(UsageError, match="no such file"):
         promote.command(Request(tmp_path / "gone", "plate-reader", ()), None)
-
-
-def _crops(folder: Path) -> Path:
-    file = folder / "crops.csv"
-    names = ("fa_00059.png,MB146", "fa_00071.png,RIZ464", "oi_00102.png,ABF606")
-    file.write_text("file,text\n" + "\n".join(f"{DATA}/crops/{name}" for name in names))
-    return file

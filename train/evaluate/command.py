@@ -13,7 +13,7 @@ from streamer.errors import UsageError
 from train.evaluate.data import Data, load_clips
 from train.evaluate.report import report, write
 from train.evaluate.run import EVERYTHING, Side, What, run
-from train.evaluate.show import list_misses, show
+from train.evaluate.show import list_misses, show, show_changes
 from train.manifest import Kind
 
 PLAIN_WIDTH = 170
@@ -38,7 +38,9 @@ def evaluate(
     show(console, sides)
     for reason, count in data.left_out.items():
         console.print(f"left out: {count} {reason}", highlight=False)
-    return report(sides, [*files, *([truth] if truth else [])], split, data.left_out)
+    document = report(sides, [*files, *([truth] if truth else [])], split, data.left_out)
+    show_changes(console, document["differences"] or {})
+    return document
 
 
 def conclude(sides: Sequence[Side], document: dict[str, Any], out: Path | None, console: Console, *, missed: bool) -> None:

@@ -15,6 +15,9 @@ from train.evaluate.run import Side
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TOLD = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Thresholds that are written beside the curve."""
+_SAME = 1e-9
 Lines = Sequence[tuple[str, Part]]
 """Label and part of each side."""
 
@@ -75,17 +78,16 @@ def _calibration(axes: Axes, lines: Lines) -> None:
         axes.plot([b["score"] for b in bins], [b["right"] for b in bins], "o-", label=told)
         for b in bins:
             axes.annotate(str(b["count"]), (b["score"], b["right"]), textcoords="offset points", xytext=(4, -12), fontsize=8)
-    _finish(axes, "score of the plate", "share that is right (0/O and 1/I folded)", low=0.0)
+    lowest = min((min(b["score"], b["right"]) for _, part in lines for b in part.curves["calibration"]["bins"]), default=0.0)
+    _finish(axes, "score of the plate", "share that is right (0/O and 1/I folded)", low=max(0.0, lowest - 0.05))
 
 
 def _abstain(axes: Axes, lines: Lines) -> None:
     for label, part in lines:
         points = [point for point in part.curves["abstain"] if point["error"] is not None]
         drawn = axes.plot([p["yield"] for p in points], [100 * p["error"] for p in points], ".-", label=label)
-        last = None
         for point in points:
-            if point["yield"] != last and round(100 * point["threshold"]) % 5 == 0:
-                last = point["yield"]
+            if any(abs(point["threshold"] - told) < _SAME for told in TOLD):
                 at = (point["yield"], 100 * point["error"])
                 axes.annotate(
                     f"{point['threshold']:.2f}", at, textcoords="offset points", xytext=(3, 3), fontsize=7, color=drawn[0].get_color()
@@ -107,7 +109,7 @@ def _confusions(axes: Axes, lines: Lines) -> None:
             table[names.index(pair["truth"]), names.index(pair["given"])] += pair["count"]
     right = table.diagonal().copy()
     np.fill_diagonal(table, 0)
-    axes.imshow(table, cmap="Reds", vmin=0, vmax=max(1.0, float(table.max())))
+    axes.imshow(table, cmap="Reds", vmin=0, vmax=max(1.0, 1.5 * float(table.max())))
     for y, x in np.argwhere(table > 0):
         axes.text(x, y, str(int(table[y, x])), ha="center", va="center", fontsize=6)
     axes.set_xticks(range(len(names)), names, fontsize=7)

@@ -40,7 +40,7 @@ def right(truth: str, given: str) -> bool:
     return fold(plain(truth)) == fold(plain(given))
 
 
-def measure(reads: Sequence[Read], ms_per_crop: float) -> Part:
+def measure(reads: Sequence[Read], ms_per_crop: float, cpu_ms_per_crop: float = 0.0) -> Part:
     """Measure a reader: exact, folded, character error rate, confusions, calibration of the plate's score."""
     from rapidfuzz.distance import Levenshtein
 
@@ -69,7 +69,7 @@ def measure(reads: Sequence[Read], ms_per_crop: float) -> Part:
             )
     part.slices = tally.slices()
     if ALL in part.slices:
-        part.slices[ALL].values["ms_per_crop"] = ms_per_crop
+        part.slices[ALL].values |= {"ms_per_crop": ms_per_crop, "cpu_ms_per_crop": cpu_ms_per_crop}
     part.curves["confusions"] = [{"truth": a, "given": b, "count": count} for (a, b), count in confusions.most_common()]
     part.curves["calibration"] = calibration(answers)
     return part

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,13 +18,13 @@ Column = tuple[str, str, float]
 _RATES = 100.0
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "detector": (
-        ("recall .5", "recall_50", _RATES), ("recall .3", "recall_30", _RATES), ("precision .5", "precision_50", _RATES),
-        ("precision .3", "precision_30", _RATES), ("mAP50", "map50", _RATES), ("mAP50-95", "map50_95", _RATES),
-        ("mean IoU", "mean_iou", 1.0), ("false / empty", "false_per_empty", 1.0),
+        ("rec. .5", "recall_50", _RATES), ("rec. .3", "recall_30", _RATES), ("prec. .5", "precision_50", _RATES),
+        ("prec. .3", "precision_30", _RATES), ("mAP50", "map50", _RATES), ("mAP50-95", "map50_95", _RATES),
+        ("mean IoU", "mean_iou", 1.0), ("false/empty", "false_per_empty", 1.0),
     ),
     "reader": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
-        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
+        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0), ("CPU ms", "cpu_ms_per_crop", 1.0),
     ),
     "photographs": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("best folded", "best_folded", _RATES), ("given", "given", _RATES),
@@ -125,6 +126,13 @@ def _abstain(console: Console, lead: str, points: Sequence[dict[str, float | Non
     console.print(f"{lead}abstain under a score: yield / error %: {'   '.join(cells)}", highlight=False, soft_wrap=True)
     best = [f"{100 * error:.0f} % wrong: {_cell(yield_at(points, error), 100)}" for error in _ERRORS]
     console.print(f"{lead}largest yield with at most {'   '.join(best)}", highlight=False, soft_wrap=True)
+
+
+def show_changes(console: Console, differences: Mapping[str, Any]) -> None:
+    """Print how many plates only the second side has right, and how many only the first; evaluation.json names them."""
+    for part, found in differences.items():
+        gained, lost = len(found["gained"]), len(found["lost"])
+        console.print(f"{part}: right in the second only: {gained}; in the first only: {lost}", highlight=False)
 
 
 def list_misses(console: Console, sides: Iterable[Side]) -> None:
