@@ -114,10 +114,10 @@ class DetectorConfig(Section):
 class ReaderConfig(Section):
     """Reading the text of a plate."""
 
-    engine: Literal["auto", "openvino", "onnxruntime", "paddle_static", "tesseract"] = "auto"
-    """``auto``: OpenVINO if installed, else ONNX Runtime."""
+    engine: Literal["auto", "openvino", "onnxruntime", "paddle_static", "tesseract", "characters"] = "auto"
+    """``auto``: OpenVINO if installed, else ONNX Runtime. ``characters``: a YOLOv8 detector of characters, in ``weights``."""
     weights: PathOrName = "plate-reader"
-    """A name from weights/manifest.json, or a folder with inference.yml beside the model."""
+    """A name from weights/manifest.json, or a folder with inference.yml beside the model; for ``characters`` a .onnx, .xml or .pt."""
     line_weights: PathOrName = "plate-lines"
     """Text detector that finds the lines of text in a crop; a name or a file."""
     lines: Literal["detect", "gap"] = "detect"

@@ -40,7 +40,8 @@ ROOMS: dict[str, set[str]] = {
     "weightrecipes": {"errors", "weightfiles"},
     "weights": {"errors", "weightfiles", "weightrecipes"},
     "detector": {"types", "errors", "config", "weights"},
-    "reader": {"types", "errors", "config", "weights"},
+    # detector: how ultralytics is imported without side effects
+    "reader": {"types", "errors", "config", "weights", "detector"},
     # the two ends
     "sources": {"types", "ports", "errors", "config", "stills"},
     "stills": {"types", "errors"},
@@ -82,9 +83,9 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "supervision": {"annotate"},
     "tensorrt": {"detector"},
-    "torch": {"detector"},
+    "torch": {"detector", "reader"},
     "typer": {"cli"},
-    "ultralytics": {"detector", "weightrecipes"},
+    "ultralytics": {"detector", "reader", "weightrecipes"},
 }
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from streamer.config import ReaderConfig
 from streamer.errors import UsageError
-from streamer.reader.choice import load_line_net, load_recogniser
+from streamer.reader.characters import CharacterReader
+from streamer.reader.choice import load_characters, load_line_net, load_recogniser
 from streamer.reader.layout import DetectedLines, Layout, Layouts, lines_by_gap
 from streamer.reader.recognisers import Recogniser
 from streamer.reader.text import LineText, plate_text
 from streamer.types import Image, ModelInfo, PlateRead
 
-__all__ = ["PlateReader", "build_reader"]
+__all__ = ["CharacterReader", "PlateReader", "build_reader"]
 
 SURE = 0.9
 """A text is read again in another layout if one of its characters scores less, or if its length is not usual."""
@@ -88,11 +89,13 @@ def _sure(read: PlateRead | None) -> bool:
     return read is not None and min(read.char_scores) >= SURE and len(read.text) in USUAL_LENGTH
 
 
-def build_reader(config: ReaderConfig) -> PlateReader:
+def build_reader(config: ReaderConfig) -> PlateReader | CharacterReader:
     """Load the reader that a configuration asks for.
 
     Raises WeightsError if weights are missing, damaged or do not go together, MissingPackageError if an engine is not installed.
     """
+    if config.engine == "characters":
+        return load_characters(config)
     recogniser, info = load_recogniser(config)
     layouts: Layouts = lines_by_gap if config.lines == "gap" else DetectedLines(load_line_net(config))
     return PlateReader(recogniser, layouts, info)

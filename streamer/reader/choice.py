@@ -7,10 +7,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from streamer import weights
 from streamer.config import ReaderConfig
 from streamer.errors import MissingPackageError, WeightsError
-from streamer.reader.nets import IMAGENET, SYMMETRIC, Net, OnnxNet, OpenVinoNet, Scaling, threads_of
+from streamer.reader.characternet import TorchNet, describe
+from streamer.reader.characters import CharacterReader, network_input
+from streamer.reader.nets import IMAGENET, SYMMETRIC, UNIT, Net, OnnxNet, OpenVinoNet, Scaling, threads_of
 from streamer.reader.recognisers import CtcRecogniser, PaddleNet, Recogniser, characters_of, read_settings
 from streamer.types import ModelInfo
 
@@ -35,6 +39,28 @@ def load_recogniser(config: ReaderConfig) -> tuple[Recogniser, ModelInfo]:
     net = PaddleNet(folder, settings, threads) if paddle else _net(folder, config.engine, SYMMETRIC, threads)
     info = ModelInfo(str(settings["Global"]["model_name"]), weights.sha256_of(folder), net.backend)
     return CtcRecogniser(net, characters_of(settings), folder), info
+
+
+def load_characters(config: ReaderConfig) -> CharacterReader:
+    """Load the character detector that a configuration asks for. Raises WeightsError or MissingPackageError."""
+    path, threads = weights.resolve(config.weights, prefer=("openvino", "onnx", "torch")), threads_of(config.threads)
+    if path.is_dir():
+        raise WeightsError(
+            f"{path}: is a folder; reader.engine characters needs reader.weights: the .onnx, .xml or .pt of a character detector"
+        )
+    net: Net
+    if path.suffix == ".pt":
+        if find_spec("torch") is None:
+            raise MissingPackageError(f"{path.name} needs the package torch; install it with pip install 'plate-streamer'")
+        net = torch_net = TorchNet(path, threads)
+        said = torch_net.described
+    else:
+        net, said = _net(path, "auto", UNIT, threads), describe(path)
+    blank = network_input(np.zeros((said.size, said.size, 3), np.uint8), said.size, fixed=said.fixed)
+    (output,) = net.run([blank])
+    if output.ndim != 2 or output.shape[0] != 4 + len(said.names):
+        raise WeightsError(f"{path}: gives {output.shape}, but names {len(said.names)} classes: not a YOLOv8 detector of characters")
+    return CharacterReader(net, said.names, said.size, ModelInfo(path.stem, weights.sha256_of(path), net.backend), fixed=said.fixed)
 
 
 def load_line_net(config: ReaderConfig) -> Net:

@@ -42,6 +42,9 @@ IMAGENET = Scaling((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 
 SYMMETRIC = Scaling((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 """Of PP-OCR's recognisers: 0..255 becomes -1..1."""
 
+UNIT = Scaling((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+"""Of YOLOv8: 0..255 becomes 0..1."""
+
 
 class Net(Protocol):
     """A loaded network."""
