@@ -136,6 +136,9 @@ def command(request: Request, out: Path | None, *, dry_run: bool = False, instal
     document = evaluation.evaluate(sides, data, request.on, request.split, None, parts, console)
     judged = verdict(sides[0].parts, sides[1].parts, request.margin, request.min_count)
     console.print(_table(judged, request))
+    judged_slices = {(check.part, check.slice) for check in judged.checks}
+    if absent := [f"{part} {name}" for part in sides[0].parts for name in SLICES if (part, name) not in judged_slices]:
+        console.print(f"no plates to judge by: {', '.join(absent)}; add data that has them with --on", highlight=False)
     evaluation.conclude(sides, document, out, console, missed=out is not None)
     for reason in judged.reasons:
         console.print(f"refused: {reason}", highlight=False, markup=False)

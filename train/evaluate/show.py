@@ -24,7 +24,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "reader": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
-        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0), ("CPU ms", "cpu_ms_per_crop", 1.0),
+        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
+        ("CPU ms", "cpu_ms_per_crop", 1.0),
     ),
     "photographs": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("best folded", "best_folded", _RATES), ("given", "given", _RATES),
@@ -78,7 +79,7 @@ def _table(part: str, measured: Sequence[tuple[str, Part]]) -> Table:
         if two:
             before, after = (done.slices.get(name) for _, done in measured)
             changes = [_change(figure(before, key), figure(after, key), factor) for _, key, factor in columns]
-            table.add_row("", "", "B - A", "", *changes, style="dim", end_section=True)
+            table.add_row("", "", "change", "", *changes, style="dim", end_section=True)
     return table
 
 
