@@ -1,0 +1,1 @@
+"""Fine-tuning of PaddleOCR's recognition network on plates."""
