@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,14 @@ Probability = Field(default=0.0, ge=0.0, le=1.0)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 GREY = 114
 """Beyond the picture's edge, in all channels: what YOLOv8 is trained with."""
+
+
+def _albumentations() -> Any:
+    """Import it without its question to the network whether there is a newer version."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    import albumentations
+
+    return albumentations
 
 
 class Weather(BaseModel):
@@ -29,8 +38,7 @@ class Weather(BaseModel):
 
     def transforms(self) -> list[Any]:
         """Give the albumentations transforms, for uint8 pictures (h, w, 3), in the order of the world: weather, lens, sensor, codec."""
-        import albumentations as A  # noqa: N812 - its documentation's name
-
+        A = _albumentations()  # noqa: N806 - its documentation's name
         return [
             A.RandomRain(slant_range=(-10, 10), drop_length=12, drop_width=1, blur_value=3, p=self.rain),
             A.RandomSunFlare(flare_roi=(0.0, 0.0, 1.0, 1.0), src_radius=120, num_flare_circles_range=(2, 5), p=self.glare),
@@ -70,8 +78,7 @@ class Augment(Weather):
         Every copy is moved and coloured, and has one of the weathers, drawn by their probabilities: as alike as in training they
         would often be the same picture again. A box of which less than a third stays in the picture is dropped.
         """
-        import albumentations as A  # noqa: N812 - its documentation's name
-
+        A = _albumentations()  # noqa: N806 - its documentation's name
         weather = [transform for transform in self.transforms() if transform.p > 0]
         steps = [
             A.HorizontalFlip(p=self.flip),

@@ -55,7 +55,7 @@ class Watch(Protocol):
         """A batch is done; all count from 1."""
 
     def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores) -> None:
-        """An epoch is done, validated and about to be saved."""
+        """An epoch is done, validated and saved."""
 
 
 def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: bool = False, watch: Watch | None = None) -> Trained:
