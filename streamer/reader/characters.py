@@ -32,8 +32,8 @@ WITHIN = 0.7
 
 NEAR = 2.5
 """Characters that are so near, in their heights, may be neighbours in a row and tell its slope."""
-STEEPEST = 0.7
-"""Rows are not steeper, in rows per column: 35 degrees."""
+STEEPEST = 1.4
+"""Rows are not steeper, in rows per column: narrow crops of turned plates are squeezed."""
 NEXT_ROW = 0.5
 """A row is left where a character lies lower than its mean by so many of its heights."""
 ROW_COSTS = 0.5
