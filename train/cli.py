@@ -196,6 +196,31 @@ def detector(
     run_detector(data, read_training(config, **changes), out, resume=resume)
 
 
+@app.command()
+def export(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A detector's .pt file, or a reader's folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="D", help="Folder of the exported files and export.json.")],
+    calibrate: Annotated[Path | None, typer.Option(metavar="M", help="Manifest or folder: answers are compared on its pictures.")] = None,
+    formats: Annotated[str, typer.Option(help="onnx,openvino,openvino-bf16,openvino-int8,tensorrt,paddle; all that can be.")] = "",
+    size: Annotated[int, typer.Option(help="Longest side of a detector's input, pixels.")] = 640,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core.")] = 0,
+    tolerance: Annotated[float | None, typer.Option(help="Exact forms: pixels of a box (1), probability of a reader (0.001).")] = None,
+    agreement: Annotated[float, typer.Option(help="bf16, int8: share of boxes found again, of equal texts.")] = 0.97,
+) -> None:
+    """Write a model in the formats that engines load, compare their answers with the original's, and take times.
+
+    Exit code 1 if one of them differs by more than the tolerance; its files are removed.
+    """
+    from rich.console import Console
+
+    from train.export.agreement import Tolerance
+    from train.export.command import chosen_forms, run_export
+
+    allowed = Tolerance(agreement=agreement) if tolerance is None else Tolerance(tolerance, tolerance, agreement)
+    if not run_export(weights, out, chosen_forms(formats), calibrate, size=size, threads=threads, tolerance=allowed, console=Console()):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become a message and their exit code."""
     from streamer.errors import StreamerError

@@ -1,4 +1,4 @@
-"""A YOLOv8 checkpoint to ONNX and OpenVINO: ``python -m streamer.detector.export CHECKPOINT FOLDER``.
+"""A YOLOv8 checkpoint to ONNX and OpenVINO: ``python -m streamer.detector.export CHECKPOINT FOLDER [tensorrt SIZE]``.
 
 A program of its own, because ultralytics brings torch along and reads its settings from the environment at import.
 A checkpoint is a pickle, which torch's safe mode keeps from running what it likes; still, export only what you trust.
@@ -56,5 +56,19 @@ def export(checkpoint: Path, folder: Path, size: int = 640) -> None:
             shutil.copyfile(openvino / f"{checkpoint.stem}{suffix}", folder / f"{checkpoint.stem}{suffix}")
 
 
+def export_engine(checkpoint: Path, folder: Path, size: int) -> None:
+    """Write ``NAME.engine``: TensorRT in fp16 for the GPU of this machine, any batch up to 8 and any shape up to ``size``."""
+    with tempfile.TemporaryDirectory(prefix="plate-streamer-") as temporary, quiet_ultralytics(Path(temporary)):
+        from ultralytics.models import YOLO
+
+        copy = Path(temporary) / checkpoint.name
+        shutil.copyfile(checkpoint, copy)
+        engine = YOLO(copy).export(format="engine", imgsz=size, dynamic=True, batch=8, half=True, device=0)
+        shutil.copyfile(engine, folder / f"{checkpoint.stem}.engine")
+
+
 if __name__ == "__main__":
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    if sys.argv[3:4] == ["tensorrt"]:
+        export_engine(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[4]))
+    else:
+        export(Path(sys.argv[1]), Path(sys.argv[2]))

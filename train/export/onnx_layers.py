@@ -65,7 +65,7 @@ def _constants(model: Any) -> dict[str, Floats]:
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            tensors |= {node.output[0]: attribute.t for attribute in node.attribute if attribute.name == "value"}
+            tensors.update((node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value")
     values = {name: numpy_helper.to_array(t) for name, t in tensors.items() if t.data_type == TensorProto.FLOAT}
     return {name: value for name, value in values.items() if value.size > 1}
 

@@ -8,6 +8,7 @@ because two deep-learning frameworks in one process have crashed each other (Pad
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,9 @@ from train.export.onnx_layers import LayerKind, OnnxLayer, layers_of
 
 Floats = npt.NDArray[np.float32]
 
-TOLERANCE = 1e-4
-"""Largest difference of a probability."""
+TOLERANCE = 1e-3
+"""Largest difference of a probability. On noise it is some 1e-6; where a network cannot decide between two characters, the
+order of additions alone moves it by some 1e-4."""
 
 
 def export_paddle(folder: Path, pictures: Sequence[Floats] = (), tolerance: float = TOLERANCE) -> float:
@@ -38,10 +40,13 @@ def export_paddle(folder: Path, pictures: Sequence[Floats] = (), tolerance: floa
         raise UsageError(f"{source}: missing; a reader is a folder with inference.onnx and inference.yml")
     layers = layers_of(onnx.load(str(source)))
     net = _network(layers, source)
-    difference = _compare(net, source, [*_noise(), *pictures])
-    if difference > tolerance:
-        raise UsageError(f"{source}: in Paddle a probability differs by {difference:.2g}, more than {tolerance:.2g}; not written")
-    _save(net, folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".paddle-") as temporary:
+        saved = _save(net, Path(temporary))
+        difference = _compare(saved, source, [*_noise(), *pictures])
+        if difference > tolerance:
+            raise UsageError(f"{source}: in Paddle a probability differs by {difference:.2g}, more than {tolerance:.2g}; not written")
+        for name in ("inference.json", "inference.pdiparams"):
+            (Path(temporary) / name).replace(folder / name)
     return difference
 
 
@@ -52,7 +57,7 @@ def _network(layers: Sequence[OnnxLayer], source: Path) -> Any:
     import paddle
     from paddlex.inference.models.text_recognition.modeling import pp_ocrv6_small_rec as small
 
-    paddle.set_device("cpu")
+    paddle.device.set_device("cpu")
     linears = [layer for layer in layers if layer.kind == "linear"]
     if not linears:
         raise UsageError(f"{source}: has no linear layer; not a PP-OCRv6 small recogniser")
@@ -80,7 +85,9 @@ def _fill(net: Any, layers: Sequence[OnnxLayer], source: Path) -> None:
 
     kinds: dict[type, LayerKind] = {nn.Conv2D: "conv", nn.Linear: "linear", nn.LayerNorm: "norm"}
     called = _order_of_calls(net, (*kinds, nn.BatchNorm2D))
-    counts = {kind: (sum(layer.kind == kind for layer in layers), sum(kinds.get(type(c)) == kind for c in called)) for kind in kinds.values()}
+    counts = {
+        kind: (sum(layer.kind == kind for layer in layers), sum(kinds.get(type(c)) == kind for c in called)) for kind in kinds.values()
+    }
     if any(found != wanted for found, wanted in counts.values()):
         said = ", ".join(f"{found} {kind} layers instead of {wanted}" for kind, (found, wanted) in counts.items() if found != wanted)
         raise UsageError(f"{source}: has {said}; not a PP-OCRv6 small recogniser")
@@ -97,7 +104,7 @@ def _fill(net: Any, layers: Sequence[OnnxLayer], source: Path) -> None:
             _set(layer.bias, np.zeros(layer.bias.shape, np.float32) if given.bias is None else given.bias, layer, source)
 
 
-def _order_of_calls(net: Any, kinds: tuple[type, ...]) -> list[Any]:
+def _order_of_calls(net: Any, kinds: tuple[Any, ...]) -> list[Any]:
     """Run the network once and note in which order its layers are called."""
     import paddle
 
@@ -156,11 +163,23 @@ def _compare(net: Any, source: Path, pictures: Sequence[Floats]) -> float:
     return worst
 
 
-def _save(net: Any, folder: Path) -> None:
+def _save(net: Any, folder: Path) -> Any:
+    """Save as a graph for any number and width of pictures, and give it as it is loaded again."""
     import paddle
 
     paddle.jit.save(net, str(folder / "inference"), input_spec=[paddle.static.InputSpec([None, 3, 48, None], "float32", "x")])
+    saved = paddle.jit.load(str(folder / "inference"))
+    saved.eval()
+    return saved
+
+
+def main(folder: Path, pictures: Path | None = None) -> None:
+    """Print the largest difference; a mistake becomes a message on standard error and exit code 2."""
+    try:
+        print(f"{export_paddle(folder, list(np.load(pictures)[:, None]) if pictures else ()):.3g}")
+    except UsageError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    print(f"{export_paddle(Path(sys.argv[1])):.3g}")
+    main(*map(Path, sys.argv[1:]))
