@@ -13,7 +13,7 @@ import numpy as np
 
 from streamer.errors import UsageError
 from streamer.reader.lines import LINE_HEIGHT, scaled
-from streamer.reader.nets import SYMMETRIC, Floats, Net, OnnxNet, OpenVinoNet
+from streamer.reader.nets import SYMMETRIC, Floats, Net, OnnxNet, OpenVinoNet, threads_of
 from streamer.reader.recognisers import PaddleNet, characters_of, read_settings
 from streamer.reader.text import decode
 from streamer.types import Image
@@ -32,7 +32,7 @@ class ReaderForms:
     """
 
     def __init__(self, folder: Path, out: Path, samples: Samples, threads: int, tolerance: Tolerance) -> None:
-        self._out, self._samples, self._threads, self._tolerance = out, samples, threads, tolerance
+        self._out, self._samples, self._threads, self._tolerance = out, samples, threads_of(threads), tolerance
         self._settings = read_settings(folder)
         self._width = _width(self._settings, folder)
         for name in ("inference.onnx", "inference.yml"):
