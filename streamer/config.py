@@ -120,8 +120,10 @@ class ReaderConfig(Section):
     """A name from weights/manifest.json, or a folder with inference.yml beside the model; for ``characters`` a .onnx, .xml or .pt."""
     line_weights: PathOrName = "plate-lines"
     """Text detector that finds the lines of text in a crop; a name or a file."""
-    lines: Literal["detect", "gap"] = "detect"
-    """How the lines of a plate are found: by the text detector, or by the gap between two lines only (faster)."""
+    layout_weights: PathOrName = "plate-layout"
+    """Small network that says where the lines of characters stand; a name or a file."""
+    lines: Literal["learned", "detect", "gap"] = "detect"
+    """How the lines of a plate are found: by that network, by the text detector (slow), or by the gap between two lines only."""
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0: one per core that this process may use."""
 

@@ -221,6 +221,24 @@ def export(
         raise typer.Exit(1)
 
 
+@app.command()
+def layout(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the training: crops, checkpoint, plate-layout.onnx.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="As configs/train/layout.yaml.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="So many batches.")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="M", help="So long, instead of a number of steps.")] = None,
+    crops: Annotated[int | None, typer.Option(metavar="N", help="So many rendered crops to learn from.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed and steps give the same training.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in DIR.")] = False,
+) -> None:
+    """Train the small network that finds the lines of characters in a crop."""
+    from train.layout.command import run_layout
+    from train.layout.config import read_layout_training
+
+    changes = {"steps": steps, "minutes": minutes, "crops": crops, "seed": seed}
+    run_layout(read_layout_training(config, **changes), out, resume=resume)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become a message and their exit code."""
     from streamer.errors import StreamerError

@@ -9,8 +9,9 @@ import numpy as np
 from streamer.config import ReaderConfig
 from streamer.errors import UsageError
 from streamer.reader.characters import CharacterReader
-from streamer.reader.choice import load_characters, load_line_net, load_recogniser
+from streamer.reader.choice import load_characters, load_layout_net, load_line_net, load_recogniser
 from streamer.reader.layout import DetectedLines, Layout, Layouts, lines_by_gap
+from streamer.reader.platelayout import LearnedLines
 from streamer.reader.recognisers import Recogniser
 from streamer.reader.text import LineText, plate_text
 from streamer.types import Image, ModelInfo, PlateRead
@@ -97,5 +98,10 @@ def build_reader(config: ReaderConfig) -> PlateReader | CharacterReader:
     if config.engine == "characters":
         return load_characters(config)
     recogniser, info = load_recogniser(config)
-    layouts: Layouts = lines_by_gap if config.lines == "gap" else DetectedLines(load_line_net(config))
-    return PlateReader(recogniser, layouts, info)
+    return PlateReader(recogniser, _layouts(config), info)
+
+
+def _layouts(config: ReaderConfig) -> Layouts:
+    if config.lines == "gap":
+        return lines_by_gap
+    return LearnedLines(load_layout_net(config)) if config.lines == "learned" else DetectedLines(load_line_net(config))

@@ -15,6 +15,7 @@ from streamer.errors import MissingPackageError, WeightsError
 from streamer.reader.characternet import TorchNet, describe
 from streamer.reader.characters import CharacterReader, network_input
 from streamer.reader.nets import IMAGENET, SYMMETRIC, UNIT, Net, OnnxNet, OpenVinoNet, Scaling, threads_of
+from streamer.reader.platelayout import INPUT_HEIGHT, INPUT_WIDTH, OUTPUTS
 from streamer.reader.recognisers import CtcRecogniser, PaddleNet, Recogniser, characters_of, read_settings
 from streamer.types import ModelInfo
 
@@ -67,6 +68,16 @@ def load_line_net(config: ReaderConfig) -> Net:
     """Load the text detector, on OpenVINO or ONNX Runtime whatever the recogniser runs on. Raises as ``load_recogniser``."""
     engine = config.engine if config.engine in _NETS else "auto"
     return _net(weights.resolve(config.line_weights, prefer="onnx"), engine, IMAGENET, threads_of(config.threads))
+
+
+def load_layout_net(config: ReaderConfig) -> Net:
+    """Load the network that finds lines of characters, on OpenVINO or ONNX Runtime. Raises as ``load_recogniser``."""
+    engine, path = config.engine if config.engine in _NETS else "auto", weights.resolve(config.layout_weights, prefer="onnx")
+    net = _net(path, engine, SYMMETRIC, threads_of(config.threads))
+    (output,) = net.run([np.zeros((INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)])
+    if output.shape != (OUTPUTS,):
+        raise WeightsError(f"{path}: gives {output.shape} numbers, not {OUTPUTS}; reader.layout_weights needs a file of plate-train layout")
+    return net
 
 
 def _net(path: Path, engine: str, scaling: Scaling, threads: int) -> Net:
