@@ -13,10 +13,11 @@ import numpy as np
 
 from streamer.errors import UsageError
 from streamer.plates import fold
+from train.export.reader_settings import write_reader_settings
 from train.reader.config import ReaderTraining
 from train.reader.data import RealCrop, cut_loosely, real_crops, real_lines, synthetic_lines
 from train.reader.network import slice_onnx, to_onnx, trainable
-from train.reader.views import Floats, to_input, whole
+from train.reader.views import WIDTH, Floats, to_input, whole
 
 _log = logging.getLogger(__name__)
 
@@ -79,9 +80,6 @@ def train_reader(config: ReaderTraining, manifests: list[Path], out: Path, *, re
     net = trainable(published).to(config.torch_device())
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average))
     optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.steps, pct_start=config.warmup, final_div_factor=50
-    )
     checkpoint, begin = out / "checkpoint.pt", 0
     if resume:
         if not checkpoint.is_file():
@@ -90,8 +88,17 @@ def train_reader(config: ReaderTraining, manifests: list[Path], out: Path, *, re
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
         begin = state["step"]
+    # From the step count alone, so that a run may be resumed for more or fewer steps than it was begun for.
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        config.learning_rate,
+        config.steps,
+        pct_start=config.warmup,
+        final_div_factor=50,
+        cycle_momentum=False,
+        last_epoch=begin - 1,
+    )
     out.mkdir(parents=True, exist_ok=True)
     lines = Lines(config, real_crops(manifests, "train", config.alphabet), begin * config.batch)
     loader = torch.utils.data.DataLoader(
@@ -118,7 +125,7 @@ def train_reader(config: ReaderTraining, manifests: list[Path], out: Path, *, re
         late = loss.item() if step == begin + 1 else 0.98 * late + 0.02 * loss.item()
         if step % config.every == 0 or step == config.steps:
             state = {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-            torch.save(state | {"schedule": schedule.state_dict(), "step": step}, checkpoint)
+            torch.save(state | {"step": step}, checkpoint)
             folded = share_right(average.module, validation, config.alphabet) if validation else None
             write_reader(out, published, average.module.state_dict(), config.alphabet)
             if tell:
@@ -165,19 +172,6 @@ def spell(classes: list[int], alphabet: str) -> str:
 def write_reader(folder: Path, published: Any, state: dict[str, Any], alphabet: str) -> None:
     """Write ``inference.onnx`` and the ``inference.yml`` that PaddleOCR wants beside it."""
     import onnx
-    import yaml
 
     onnx.save(to_onnx(published, state), str(folder / "inference.onnx"))
-    settings = {
-        "Global": {"model_name": "PP-OCRv6_small_rec"},
-        "PreProcess": {
-            "transform_ops": [
-                {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
-                {"MultiLabelEncode": {"gtc_encode": "NRTRLabelEncode"}},
-                {"RecResizeImg": {"image_shape": [3, 48, 224]}},
-                {"KeepKeys": {"keep_keys": ["image", "label_ctc", "label_gtc", "length", "valid_ratio"]}},
-            ]
-        },
-        "PostProcess": {"name": "CTCLabelDecode", "character_dict": list(alphabet)},
-    }
-    (folder / "inference.yml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    write_reader_settings(folder, alphabet, WIDTH)
