@@ -40,11 +40,16 @@ $(venv)/.made:
 	@touch "$@"
 
 $(venv)/.installed: $(venv)/.made pyproject.toml constraints.txt
-	"$(VENV)/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,tesseract]'
+	"$(VENV)/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,tesseract,train]'
 	@touch "$@"
 
 weights/.fetched: $(venv)/.installed weights/manifest.json
 	"$(VENV)/bin/plate-streamer" weights fetch
+	@touch "$@"
+
+# What others published: the plain way of the benchmark uses it, and training starts from it.
+weights/.starters: $(venv)/.installed weights/manifest.json
+	"$(VENV)/bin/plate-streamer" weights fetch --starters
 	@touch "$@"
 
 demo: setup
@@ -59,7 +64,7 @@ check: $(venv)/.installed
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/mypy"
 
-bench: setup
+bench: setup weights/.starters
 	"$(VENV)/bin/python" -m train.bench
 
 # The virtual environment and the weights stay: they are slow to get.

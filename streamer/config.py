@@ -94,8 +94,10 @@ class DetectorConfig(Section):
     backend: Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"] = "auto"
     """``auto``: by the file's kind; for a name, the fastest that the machine has."""
     device: Device = "auto"
-    input_size: int = Field(default=640, ge=32, multiple_of=32)
-    """Longest side of the network's input, pixels."""
+    input_size: int = Field(default=480, ge=32, multiple_of=32)
+    """Longest side of the network's input, pixels, for video, where a plate is seen often."""
+    stills_input_size: int = Field(default=640, ge=32, multiple_of=32)
+    """The same for single pictures, where there is one look."""
     input_shape: Literal["auto", "square", "fit"] = "auto"
     """``square``: finds a little more; ``fit``: only as high as the picture needs, 40 % less work for 16:9;
     ``auto``: fit for video, where a plate is seen often, square for single pictures."""

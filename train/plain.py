@@ -1,7 +1,7 @@
 """The plain way a user would write it: ultralytics on each frame, PaddleOCR on each crop, one after the other.
 
-It is what the package fastanpr does (its order of work only; no code is taken from it): the same detector, and PP-OCRv4 detection
-and recognition on Paddle.
+It is what the package fastanpr does (its order of work only; no code is taken from it): its YOLOv8n detector, and
+PP-OCRv4 detection and recognition on Paddle.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Plain:
         from paddleocr import PaddleOCR
         from ultralytics import YOLO
 
-        self._detector = YOLO(resolve("plate-detector", prefer="torch"))
+        self._detector = YOLO(resolve("starter-detector", prefer="torch"))
         self._reader = PaddleOCR(
             text_detection_model_name="PP-OCRv4_mobile_det",
-            text_detection_model_dir=str(resolve("plate-lines", prefer="paddle")),
+            text_detection_model_dir=str(resolve("starter-lines", prefer="paddle")),
             text_recognition_model_name="PP-OCRv4_mobile_rec",
-            text_recognition_model_dir=str(resolve("plate-reader", prefer="paddle")),
+            text_recognition_model_dir=str(resolve("starter-reader", prefer="paddle")),
             enable_mkldnn=False,  # this text detection fails with it (paddle 3.3)
             use_doc_orientation_classify=False,
             use_doc_unwarping=False,

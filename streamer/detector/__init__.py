@@ -55,6 +55,8 @@ def build_detector(config: DetectorConfig, *, stills: bool = False) -> PlateDete
     Raises WeightsError if the weights are missing, damaged, of an unknown kind or made for another input, UsageError if
     backend, device and file do not go together, MissingPackageError if the backend is not installed.
     """
+    if stills:
+        config = config.model_copy(update={"input_size": config.stills_input_size})
     choice = choose(config)
     fit = config.input_shape == "fit" or (config.input_shape == "auto" and not stills)
     first = input_shape(*COMMON_FRAME, config.input_size, fit=fit)

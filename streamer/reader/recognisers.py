@@ -94,5 +94,6 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def characters_of(settings: dict[str, Any]) -> list[str]:
-    """Give the text of each class: the blank, the dictionary, the space."""
-    return ["", *map(str, settings["PostProcess"]["character_dict"]), " "]
+    """Give the text of each class: the blank, the dictionary, and a space unless the network was trained without one."""
+    space = [" "] if settings["Global"].get("use_space_char", True) else []
+    return ["", *map(str, settings["PostProcess"]["character_dict"]), *space]

@@ -17,7 +17,7 @@ class DetectorTraining(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = "plate-detector"
+    model: str = "starter-detector"
     """A name of weights/manifest.json or a .pt file to start from; yolov8n, yolov8s, yolov8m start from scratch."""
     epochs: int = Field(default=20, ge=1)
     patience: int = Field(default=20, ge=1)
