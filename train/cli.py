@@ -197,6 +197,33 @@ def detector(
 
 
 @app.command()
+def reader(
+    data: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Real plates with text: manifests of plate-train collect.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the training: reader and checkpoint.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="As configs/train/reader.yaml.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="So many in all.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="M", help="Start from starter-reader, a folder or an .onnx file.")] = None,
+    device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1 ...")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="CPU threads; 0: one per core.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same training.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last checkpoint in DIR.")] = False,
+) -> None:
+    """Fine-tune the reader on real plates and on synthetic ones that it draws meanwhile."""
+    from rich.console import Console
+
+    from train.reader.config import read_reader_training
+    from train.reader.training import train_reader
+
+    console = Console()
+    changes = {"steps": steps, "model": model, "device": device, "threads": threads, "seed": seed}
+    settings = read_reader_training(config, **changes)
+    folder = train_reader(settings, data, out, resume=resume, tell=lambda progress: console.print(progress.line(settings.steps)))
+    console.print(
+        f"{folder}: written. Next: plate-train evaluate DATA --reader {folder}; plate-train export {folder} --calibrate DATA --out D"
+    )
+
+
+@app.command()
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A detector's .pt file, or a reader's folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="D", help="Folder of the exported files and export.json.")],

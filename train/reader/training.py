@@ -33,6 +33,12 @@ class Progress:
     folded: float | None = None
     """Share of the validation crops that are right, 0 and O, 1 and I taken as equal; None: not measured at this step."""
 
+    def line(self, steps: int) -> str:
+        """Say it to a person."""
+        left = (steps - self.step) * self.seconds_per_step / 60
+        right = "" if self.folded is None else f", {100 * self.folded:.1f} % of the validation plates right (folded)"
+        return f"step {self.step} of {steps}, {self.seconds_per_step:.2f} s each, {left:.0f} min left, loss {self.loss:.3f}{right}"
+
 
 class Lines:
     """An endless torch data set: of every batch, a share of real lines. ``worker`` tells its processes apart."""
