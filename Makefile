@@ -56,7 +56,7 @@ demo: setup
 	rm -rf out/demo
 	"$(VENV)/bin/plate-streamer" replay $(CLIPS) --out out/demo --annotate
 
-test: setup
+test: setup weights/.starters
 	"$(VENV)/bin/python" -m pytest
 
 check: $(venv)/.installed

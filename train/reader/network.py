@@ -159,7 +159,7 @@ def _names(model: Any) -> dict[str, tuple[str, bool]]:
         tensor.CopyFrom(numpy_helper.from_array(np.full(tuple(tensor.dims), number + 1, np.float32), tensor.name))
     found = {}
     for name, parameter in trainable(tagged).named_parameters():
-        tensor = floats[round(float(parameter.flatten()[0])) - 1]
+        tensor = floats[round(float(parameter.detach().flatten()[0])) - 1]
         dims = tuple(tensor.dims)
         found[name] = (tensor.name, tuple(parameter.shape) != dims and tuple(parameter.shape) == dims[::-1])
     return found

@@ -1,0 +1,116 @@
+"""Fine-tuning of the recogniser: the published network cut down, trained, and back in the form that the program loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.config import ReaderConfig
+from streamer.errors import UsageError
+from streamer.reader import build_reader
+from streamer.stills import load_picture
+from streamer.weights import resolve
+from train.manifest import Picture, Plate, write_manifest
+from train.reader.config import ReaderTraining, read_reader_training
+from train.reader.data import real_crops, synthetic_lines
+from train.reader.network import LATIN, OTHER, slice_onnx, to_onnx, trainable
+from train.reader.training import Progress, spell, train_reader
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def published() -> Path:
+    return resolve("starter-reader", prefer="onnx") / "inference.onnx"
+
+
+def run(model: object, pictures: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: pictures})[0]
+
+
+def test_weights_survive_the_way_to_torch_and_back(published: Path) -> None:
+    import torch
+
+    sliced = slice_onnx(published)
+    net = trainable(sliced)
+    pictures = np.random.default_rng(0).normal(size=(2, 3, 48, 224)).astype(np.float32)
+    with torch.no_grad():
+        for number, parameter in enumerate(net.parameters()):
+            parameter.mul_(1 + 0.001 * (number % 7))  # as training would, each a little differently
+        expected = net(torch.from_numpy(pictures)).numpy()
+    assert expected.shape == (2, 28, 1 + len(LATIN + OTHER))
+    np.testing.assert_allclose(run(to_onnx(sliced, net.state_dict()), pictures), expected, atol=1e-5)
+    assert np.abs(run(sliced, pictures) - expected).max() > 1e-4, "the change must be visible"
+
+
+def test_a_letter_that_the_published_network_does_not_know_is_refused(published: Path) -> None:
+    with pytest.raises(UsageError, match="cannot begin with characters that it does not know"):
+        slice_onnx(published, LATIN + "\ue000")
+
+
+def test_only_licensed_and_spellable_plates_of_the_split_are_taken(tmp_path: Path) -> None:
+    photo = next((DATA / "photos").glob("*.webp"))
+    (tmp_path / photo.name).write_bytes(photo.read_bytes())
+
+    def row(**changes: object) -> Picture:
+        plate = Plate((10.0, 10.0, 60.0, 30.0), None, "AB12")
+        return Picture(
+            **{"file": photo.name, "sha256": "", "width": 100, "height": 100, "licence": "MIT", "split": "train", "plates": (plate,)}
+            | changes
+        )
+
+    rows = [
+        row(),
+        row(licence=""),
+        row(split="val"),
+        row(plates=(Plate((0.0, 0.0, 9.0, 9.0), None, "ÄB1"),)),
+        row(plates=(Plate(text="AB1"),)),
+    ]
+    write_manifest(tmp_path / "m.jsonl", rows)
+    (crop,) = real_crops([tmp_path / "m.jsonl"], "train", LATIN)
+    assert crop.text == "AB12"
+    assert crop.box[2] - crop.box[0] == 50, "the plate itself, with room around it"
+
+
+def test_synthetic_lines_repeat_and_workers_share_them_out() -> None:
+    def texts(first: int, step: int, count: int) -> list[str]:
+        lines = synthetic_lines(None, 3, first, step)
+        return [text for _, (_, text) in zip(range(count), lines, strict=False)]
+
+    assert texts(0, 1, 8) == texts(0, 1, 8)
+    assert texts(0, 2, 3) != texts(1, 2, 3)
+
+
+def test_a_run_can_be_resumed_and_gives_a_reader_that_the_program_loads(tmp_path: Path, published: Path) -> None:
+    config = ReaderTraining(model=str(published), steps=1, batch=2, every=1, workers=0, threads=1, device="cpu", real_share=0.0)
+    told: list[Progress] = []
+    with pytest.raises(UsageError, match="nothing to resume"):
+        train_reader(config, [], tmp_path / "run", resume=True)
+    train_reader(config, [], tmp_path / "run", tell=told.append)
+    folder = train_reader(config.model_copy(update={"steps": 2}), [], tmp_path / "run", resume=True, tell=told.append)
+    assert [progress.step for progress in told] == [1, 2]
+    reader = build_reader(ReaderConfig(weights=str(folder), engine="onnxruntime", lines="gap"))
+    (crop,) = reader.read([load_picture(DATA / "crops" / "fa_00059.png")])
+    assert crop is not None
+    assert crop.text
+
+
+def test_repeated_classes_are_one_character_unless_a_blank_parts_them() -> None:
+    assert spell([0, 1, 1, 0, 1, 2, 2], LATIN) == "001"
+
+
+@pytest.mark.parametrize(("text", "message"), [("steps: 0", "steps"), ("speed: 3", "speed"), ("- a", "mapping"), ("a: [", "YAML")])
+def test_mistakes_in_the_configuration_are_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "reader.yaml").write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=message) as caught:
+        read_reader_training(tmp_path / "reader.yaml")
+    assert "reader.yaml" in str(caught.value)
+
+
+def test_the_shipped_configuration_is_read() -> None:
+    assert read_reader_training(Path("configs/train/reader.yaml")).model == "starter-reader"
