@@ -19,11 +19,11 @@ from train.layout.config import LayoutTraining
 from train.layout.network import LayoutNet
 from train.layout.samples import Samples
 
-ACROSS = 2.0
+ACROSS = 3.0
 """An error across counts so often: a crop is wider than high, and the room beside the characters a smaller share of it."""
 CORNERS = 20.0
 """Weight of the corners beside the number of lines."""
-BETA = 0.02
+BETA = 0.01
 """Errors of corners below this share of the crop count less and less."""
 KEEP = 0.995
 """Per step, of the running mean of the weights, which is what is exported."""
@@ -42,7 +42,7 @@ def train_layout(samples: Samples, config: LayoutTraining, out: Path, *, resume:
     mean = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     last = out / "last.pt"
-    step, spent, recent = 0, 0.0, 0.0
+    step, spent, recent = 0, 0.0, float("nan")
     if resume and last.is_file():
         step, spent = _restore(last, net, mean, optimiser)
     began = time.monotonic() - spent
@@ -58,7 +58,7 @@ def train_layout(samples: Samples, config: LayoutTraining, out: Path, *, resume:
         optimiser.step()
         step += 1
         _follow(mean, net, min(KEEP, step / (step + 10)))
-        recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
+        recent = loss.item() if math.isnan(recent) else 0.98 * recent + 0.02 * loss.item()
         watch(step, done, recent)
         if step % SAVE_EVERY == 0:
             _save(last, net, mean, optimiser, step, time.monotonic() - began)
