@@ -23,6 +23,8 @@ class Look:
     weight: float
     """How good the crop was, above 0."""
     order: int
+    unread: int
+    """See ``PlateRead.unread``."""
 
     @property
     def strength(self) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from streamer.errors import SourceError, UsageError
-from streamer.events import to_line
+from streamer.events import plate_label, to_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,6 +145,7 @@ def _plate(result: PlateResult) -> dict[str, Any]:
         "box_score": _score(result.box_score),
         "country": result.country,
         "format": result.format,
+        "unread_chars": result.unread_chars,
         "alternatives": [{"plate": text, "score": _score(score)} for text, score in result.alternatives],
     }
 
@@ -161,10 +162,9 @@ def _plates_table(records: Sequence[dict[str, Any]]) -> Table:
             table.add_row(file, "cannot be read" if "error" in record else "no plate", "", "", "", "")
         for plate in record["plates"]:
             found = plate["plate"] is not None
+            label = plate_label(plate["plate"], plate["unread_chars"]) if found else "-"
             edges = " ".join(f"{edge:.0f}" for edge in plate["box"])
-            table.add_row(
-                file, plate["plate"] or "-", f"{plate['score']:.2f}" if found else "", plate["country"] or "", plate["raw"] or "-", edges
-            )
+            table.add_row(file, label, f"{plate['score']:.2f}" if found else "", plate["country"] or "", plate["raw"] or "-", edges)
     return table
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamer.types import Box, ModelInfo, Passage, Stamp
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows with every change of an event's fields, because the schema allows no others."""
 
 Event = dict[str, Any]
@@ -70,6 +70,7 @@ def event_of(
         "alternatives": [{"plate": text, "score": _score(score)} for text, score in passage.alternatives],
         "country": passage.country,
         "format": passage.format,
+        "unread_chars": passage.unread_chars,
         "reason": passage.reason,
         "looks": passage.looks,
         "reads": passage.reads,
@@ -97,6 +98,11 @@ def to_line(event: Event) -> str:
     """
     text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def plate_label(plate: str, unread_chars: int) -> str:
+    """Give a plate as tables show it: ``A12345 (+1 unread)`` if characters outside the alphabet stand on it, too."""
+    return f"{plate} (+{unread_chars} unread)" if unread_chars else plate
 
 
 def utc_text(moment: datetime) -> str:

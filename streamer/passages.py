@@ -247,6 +247,7 @@ class PassageBook:
             box_score=shot.box_score,
             frame_size=shot.frame_size,
             crop=shot.crop,
+            unread_chars=decision.unread_chars,
         )
 
     def _reason(self, records: Sequence[TrackRecord], decision: Decision) -> NoPlateReason | None:

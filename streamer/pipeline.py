@@ -68,6 +68,8 @@ class PlateResult:
     box: Box
     """Pixels of the picture."""
     box_score: float
+    unread_chars: int = 0
+    """Characters outside the alphabet (a Chinese province sign): seen, but not in ``plate``; 0 without a plate."""
 
 
 DecideSingle = Callable[[PlateRead | None], Decision]
@@ -162,6 +164,7 @@ class Pipeline:
                     alternatives=decision.alternatives,
                     box=detection.box,
                     box_score=detection.score,
+                    unread_chars=decision.unread_chars,
                 )
             )
         return [sorted(plates, key=lambda plate: -plate.score * plate.box_score) for plates in results]

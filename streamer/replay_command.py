@@ -22,7 +22,7 @@ from streamer.annotate import AnnotatedVideo
 from streamer.app import build_pipeline
 from streamer.config import Config, FileSource
 from streamer.errors import UsageError
-from streamer.events import Event, to_line
+from streamer.events import Event, plate_label, to_line
 from streamer.evidence import EvidenceFolder
 from streamer.recorder import Recorder
 from streamer.replay import Progress as Step
@@ -173,10 +173,10 @@ def _conclude(console: Console, summary: Summary, directory: Path, video: Annota
 
 
 def _cells(event: Event) -> list[str]:
-    score = event["score"]
+    score, read = event["score"], f", read {event['raw']}" if event["raw"] else ""
     return [
         event["source"],
-        event["plate"] or f"- ({event['reason']}" + (f", read {event['raw']})" if event["raw"] else ")"),
+        plate_label(event["plate"], event["unread_chars"]) if event["plate"] else f"- ({event['reason']}{read})",
         "" if score is None else f"{score:.2f}",
         event["country"] or "",
         event["first"]["time"][:21].replace("T", " "),

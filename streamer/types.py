@@ -98,6 +98,8 @@ class PlateRead:
     """One per character of ``text``, 0..1. Scores saturate near 1.0 even on wrong reads: not a probability."""
     lines: int = 1
     """How many lines of text the plate has."""
+    unread: int = 0
+    """How many characters outside the alphabet (a Chinese province sign) were seen: they are not in ``text``, nor is anything for them."""
 
     @property
     def score(self) -> float:
@@ -167,6 +169,8 @@ class Passage:
     """(width, height) of the evidence frame, pixels."""
     crop: Image
     """The crop that was read for ``raw`` (or the best one seen, if none was): a copy, not a view."""
+    unread_chars: int = 0
+    """Characters of the plate outside the alphabet: seen, but not in ``plate``; 0 without a plate. See ``vote.Decision``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,9 @@ class Decision:
     of the weight)."""
     country: str | None
     format: str | None
+    unread_chars: int
+    """Characters of the plate outside the alphabet, which are not in ``plate``: the number that most looks have, by their strength,
+    of those that agree with the plate up to look-alikes (of its cluster, if none agrees as a whole); 0 without a plate."""
     agreeing: int
     """Looks that bear out the plate's most doubtful character: that have it, or a close look-alike, or what it was decided from, in its
     place; or that have nothing where the plate leaves a character out."""
@@ -128,7 +131,7 @@ class Vote:
         ``weight``: how good the crop was, above 0; ``order``: place of the look in time, unique.
         """
         if read.text:
-            self._looks.append(Look(read.text, read.char_scores, weight, order))
+            self._looks.append(Look(read.text, read.char_scores, weight, order, read.unread))
 
     def support(self, text: str) -> float:
         """Give the weighted share of all looks that read ``text`` up to look-alikes, 0..1."""
@@ -158,7 +161,7 @@ class Vote:
         if score < self._rules.min_score:
             return _no_plate("rejected", raw, _shares(texts), agreeing, len(looks))
         top = best.candidates[0]
-        whole = sum(best.agrees(look.text) for look in looks)
+        whole = [look for look in looks if best.agrees(look.text)]
         return Decision(
             plate=best.plate,
             raw=raw.text,
@@ -168,9 +171,10 @@ class Vote:
             alternatives=_alternatives(texts, best, score),
             country=top.country,
             format=top.format,
+            unread_chars=_unread(whole or [look for same in cluster for look in same.looks]),
             agreeing=agreeing,
             reads=len(looks),
-            sure=whole >= self._rules.sure_reads and rival <= NEAR * best.support() and not _contested(best),
+            sure=len(whole) >= self._rules.sure_reads and rival <= NEAR * best.support() and not _contested(best),
             reason=None,
         )
 
@@ -201,6 +205,14 @@ class Vote:
 
 def _closest(looks: Sequence[Look], text: str) -> Look:
     return min(looks, key=lambda look: (distance(look.text, text), -look.strength, look.order))
+
+
+def _unread(looks: Sequence[Look]) -> int:
+    """The number of unread characters that the looks with most strength have; of equal ones that of the earliest look."""
+    votes: dict[int, float] = {}
+    for look in sorted(looks, key=lambda look: look.order):
+        votes[look.unread] = votes.get(look.unread, 0.0) + look.strength
+    return max(votes, key=votes.__getitem__)
 
 
 def _rival(groups: Sequence[Group], best: _Hypothesis) -> tuple[float, int]:
@@ -263,6 +275,7 @@ def _no_plate(reason: NoPlateReason, raw: Look | None, alternatives: tuple[tuple
         alternatives=alternatives,
         country=None,
         format=None,
+        unread_chars=0,
         agreeing=agreeing,
         reads=reads,
         sure=False,

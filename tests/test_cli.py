@@ -136,7 +136,7 @@ class StubPipeline:
 
     def read_many(self, images):
         self.calls.append(len(images))
-        read = PlateResult("AB12", "A812", 0.91, (0.9,) * 4, "NL", "x", (), Box(1, 2, 30.04, 40), 0.8)
+        read = PlateResult("AB12", "A812", 0.91, (0.9,) * 4, "NL", "x", (), Box(1, 2, 30.04, 40), 0.8, unread_chars=1)
         unread = PlateResult(None, None, 0.0, (), None, None, (), Box(50, 60, 70, 80), 0.5)
         return [[read, unread]] * len(images)
 
@@ -159,7 +159,7 @@ def test_people_get_a_table_and_pictures_are_read_in_batches(monkeypatch, capsys
     assert pipeline.calls == [8, 2]
     assert "[bold]9.png" in told.out
     assert "\\udcff.png" in told.out
-    assert told.out.count("AB12") == 10
+    assert told.out.count("AB12 (+1 unread)") == 10
     assert told.out.count("cannot be read") == 1
     assert told.err.startswith("8.PNG: ")
 
@@ -195,7 +195,7 @@ def test_read_prints_one_line_a_picture_and_goes_on_after_a_broken_one(run, data
     assert all(record["plates"] == [plate] for record in records[3:] if record not in broken), "in whatever call a picture comes"
 
     assert plate["plate"] == truth["plates"]
-    assert set(plate) >= {"plate", "raw", "score", "char_scores", "box", "box_score", "country", "format"}
+    assert set(plate) >= {"plate", "raw", "score", "char_scores", "box", "box_score", "country", "format", "unread_chars"}
     assert len(plate["char_scores"]) == len(plate["plate"])
     scores = [plate["score"], plate["box_score"], *plate["char_scores"]]
     assert all(0 < score <= 1 and round(score, 4) == score for score in scores)

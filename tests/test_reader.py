@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,10 +20,11 @@ from streamer.crops import cut
 from streamer.errors import MissingPackageError, UsageError, WeightsError
 from streamer.reader import PlateReader, build_reader
 from streamer.reader.gap import gap_row
+from streamer.reader.layout import Row
 from streamer.reader.lines import Line, number_lines, rectified
 from streamer.reader.text import LineText, decode, plate_text
 from streamer.stills import load_picture
-from streamer.types import Box, Image, PlateRead
+from streamer.types import Box, Image, ModelInfo, PlateRead
 
 PLATE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 MARGIN = 0.1
@@ -320,6 +322,53 @@ def test_a_line_detector_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
 )
 def test_only_plate_characters_stay(said: str, kept: str) -> None:
     assert plate_text(LineText(said, (0.5,) * len(said))).text == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "unread"),
+    [
+        ("京A·12345", "A12345", 1),
+        ("*A12345", "A12345", 1),  # the class of a network trained for plates
+        ("粤Z1234港", "Z1234", 2),
+        ("品川 500 さ 46-49", "5004649", 3),
+        ("АВС123", "123", 3),  # Cyrillic
+        ("Ø12", "12", 1),  # Latin, but Unicode does not say which plain letter it is
+        ("DÜW·KD 600", "DUWKD600", 0),
+        ("AB-12.CD • °ーʼ", "AB12CD", 0),
+    ],
+)
+def test_letters_outside_the_alphabet_are_counted(said: str, kept: str, unread: int) -> None:
+    line = plate_text(LineText(said, (0.5,) * len(said)))
+    assert (line.text, line.unread) == (kept, unread)
+    assert (line + line).unread == 2 * unread
+
+
+class Saying:
+    """A recogniser that says the same of whatever rows it is given."""
+
+    backend = "none"
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
+
+    def read(self, lines: Sequence[Image]) -> list[LineText]:
+        return [LineText(text, (0.95,) * len(text)) for text in self._texts[: len(lines)]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "read"),
+    [
+        ([("京A", 55.0), ("12345", 60.0), ("北京", 20.0)], ("A12345", 2, 1)),  # the small row is no part of the number
+        ([("大阪", 50.0), ("12-34", 50.0)], ("1234", 1, 2)),
+        ([("京A", 50.0), ("*1234", 50.0)], ("A1234", 2, 2)),
+        ([("大阪", 50.0)], None),
+    ],
+)
+def test_unread_characters_of_the_numbers_rows_add_up(rows: list[tuple[str, float]], read: tuple[str, int, int] | None) -> None:
+    layout = tuple(Row(np.zeros((48, 96, 3), np.uint8), height) for _, height in rows)
+    reader = PlateReader(Saying(*(text for text, _ in rows)), lambda crops: [[layout] for _ in crops], ModelInfo("m", "0" * 64, "none"))
+    (found,) = reader.read([np.zeros((60, 120, 3), np.uint8)])
+    assert (None if found is None else (found.text, found.lines, found.unread)) == read
 
 
 def test_what_is_dropped_takes_its_scores_along() -> None:

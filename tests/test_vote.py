@@ -96,6 +96,38 @@ def test_the_raw_text_is_left_as_the_reader_gave_it() -> None:
     assert (decision.plate, decision.raw, decision.raw_order) == ("LS15EBC", "LSI5EBC", 0)
 
 
+def unread(*looks: tuple[str, int, float]) -> list[Ballot]:
+    """Looks: text, number of unread characters, weight."""
+    return [(PlateRead(text, (0.95,) * len(text), unread=count), weight) for text, count, weight in looks]
+
+
+def test_most_looks_say_how_many_characters_are_outside_the_alphabet() -> None:
+    looks = [("LS15EBC", 1, 1.0), ("LS15EBC", 0, 1.0), ("LS15EBC", 1, 1.0)]
+    assert decide(unread(*looks)).unread_chars == 1
+    assert decide(unread(*looks[:2], ("LS15EBC", 0, 1.0))).unread_chars == 0
+    assert decide(plain("LS15EBC", "LS15EBC")).unread_chars == 0
+    assert decide(unread(("LS15EBC", 1, 0.9)), SINGLE).unread_chars == 1
+
+
+def test_better_looks_say_it_louder() -> None:
+    assert decide(unread(("LS15EBC", 0, 0.2), ("LS15EBC", 1, 0.9), ("LS15EBC", 0, 0.3))).unread_chars == 1
+
+
+def test_only_looks_that_agree_with_the_plate_say_it() -> None:
+    agree = [("LS15EBC", 1, 1.0), ("L515EBC", 1, 1.0)]  # look-alikes agree
+    assert decide(unread(*agree, ("LS15EB", 0, 0.9), ("S15EBC", 0, 0.9), ("15EBC", 0, 0.9))).unread_chars == 1
+    # No look is right as a whole: all of the plate's cluster say it, others do not.
+    parts = [("XS15EBC", 1, 1.0), ("LS15EWC", 1, 1.0), ("LS75EBC", 1, 1.0), ("LS15EBK", 0, 1.0), ("0000", 0, 1.5), ("PPPP", 0, 1.6)]
+    decision = decide(unread(*parts))
+    assert (decision.plate, decision.unread_chars) == ("LS15EBC", 1)
+
+
+def test_without_a_plate_nothing_is_said_of_unread_characters() -> None:
+    assert decide(unread(("LS15EBC", 1, 1.0))).unread_chars == 0
+    contradiction = decide(unread(*[("LS15EBC", 1, 1.0), ("XK66WWT", 1, 1.0)] * 2))
+    assert (contradiction.reason, contradiction.unread_chars) == ("rejected", 0)
+
+
 def test_of_equal_reads_the_best_look_is_the_evidence() -> None:
     decision = decide([(read("LS15EBC"), 0.2), (read("LS15EBC"), 0.9), (read("LS15EBC"), 0.5)])
     assert decision.raw_order == 1

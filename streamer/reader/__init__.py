@@ -71,9 +71,8 @@ def _joined(layout: Layout, texts: Iterator[LineText]) -> PlateRead | None:
     rows = [(next(texts), row.height) for row in layout]
     highest = max(height for _, height in rows)
     number = [text for text, height in rows if height >= SMALL_ROW * highest or any(c.isdigit() for c in text.text)]
-    number = [text for text in number if text.text]
     joined = sum(number, LineText())
-    return PlateRead(joined.text, joined.scores, len(number)) if joined.text else None
+    return PlateRead(joined.text, joined.scores, sum(bool(text.text) for text in number), joined.unread) if joined.text else None
 
 
 def _better(first: PlateRead | None, second: PlateRead | None) -> PlateRead | None:

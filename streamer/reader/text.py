@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from streamer.reader.nets import Floats
 
+OUTSIDE = "*"
+"""What a network trained for plates says where it sees a character outside its alphabet (a Chinese province sign)."""
 BLANK = 0
 """Class that connectionist temporal classification (CTC) puts between characters."""
 
@@ -20,9 +22,11 @@ class LineText:
     """All that was read, or only what may stand on a plate."""
     scores: tuple[float, ...] = ()
     """One per character, 0..1."""
+    unread: int = 0
+    """How many characters outside the alphabet were seen and left out of ``text``."""
 
     def __add__(self, other: LineText) -> LineText:
-        return LineText(self.text + other.text, self.scores + other.scores)
+        return LineText(self.text + other.text, self.scores + other.scores, self.unread + other.unread)
 
     @property
     def mean(self) -> float:
@@ -47,14 +51,24 @@ def decode(probabilities: Floats, characters: Sequence[str]) -> LineText:
 
 
 def plate_text(line: LineText) -> LineText:
-    """Keep what may stand on a plate, as A-Z and 0-9; the rest goes with its scores.
+    """Keep what may stand on a plate, as A-Z and 0-9; the rest goes with its scores, and of it letters are counted as ``unread``.
 
     Lower case, full-width forms and Latin letters with accents become their plain capitals. Letters of other alphabets
     are never turned into Latin ones that look like them: who knows the country decides that.
     """
     kept = [(plain(character), score) for character, score in zip(line.text, line.scores, strict=True)]
     kept = [(character, score) for character, score in kept if character]
-    return LineText("".join(c for c, _ in kept), tuple(s for _, s in kept))
+    return LineText("".join(c for c, _ in kept), tuple(s for _, s in kept), line.unread + sum(map(is_outside, line.text)))
+
+
+def is_outside(character: str) -> bool:
+    """Whether a character is a letter or an ideograph that ``plain`` has nothing for, or ``OUTSIDE``.
+
+    Blanks, dots and hyphens are none; nor are modifier letters (Unicode's Lm): they look like dots and hyphens, and no plate has them.
+    """
+    if character == OUTSIDE:
+        return True
+    return character.isalpha() and unicodedata.category(character) != "Lm" and not plain(character)
 
 
 def plain(character: str) -> str:
