@@ -120,12 +120,13 @@ class ReaderConfig(Section):
     """``auto``: OpenVINO if installed, else ONNX Runtime. ``characters``: a YOLOv8 detector of characters, in ``weights``."""
     weights: PathOrName = "plate-reader"
     """A name from weights/manifest.json, or a folder with inference.yml beside the model; for ``characters`` a .onnx, .xml or .pt."""
-    line_weights: PathOrName = "plate-lines"
+    line_weights: PathOrName = "starter-lines"
     """Text detector that finds the lines of text in a crop; a name or a file."""
     layout_weights: PathOrName = "plate-layout"
     """Small network that says where the lines of characters stand; a name or a file."""
-    lines: Literal["learned", "detect", "gap"] = "detect"
-    """How the lines of a plate are found: by that network, by the text detector (slow), or by the gap between two lines only."""
+    lines: Literal["learned", "detect", "gap"] = "learned"
+    """How the lines of a plate are found: by that network, by the text detector (several times slower; needs
+    ``plate-streamer weights fetch --starters``), or by the gap between two lines only."""
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0: one per core that this process may use."""
 

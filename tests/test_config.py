@@ -259,7 +259,7 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: py
     assert config.sources["c"].path == Path("/home/somebody/clips")
     assert config.detector.weights == "etc/own.onnx"
     assert config.reader.weights == "etc/models/rec"
-    assert config.reader.line_weights == "plate-lines"
+    assert config.reader.line_weights == "starter-lines"
     assert config.events.directory == Path("etc/out")
 
 

@@ -22,7 +22,7 @@ _MOST_BYTES = 45_000_000
 def install(
     candidate: Path, name: str, measured: Mapping[str, Any], *, int8: Path | None = None, directory: Path | None = None
 ) -> list[str]:
-    """Put a detector (.pt) or a reader (folder) into ``weights/NAME`` under its name in the manifest; give lines for the card.
+    """Put a detector (.pt), a reader (folder) or a layout network (.onnx) into ``weights/NAME``; give lines for the card.
 
     ``measured`` is written into the manifest as it is; ``int8``: the .xml that ``plate-train export`` calibrated. ONNX and
     OpenVINO forms of a detector are derived by ``plate-streamer weights fetch``, a reader ships with all its files. Raises
@@ -31,7 +31,7 @@ def install(
     directory = directory or weights_directory()
     path = directory / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    contents = _reader(candidate, name) if candidate.is_dir() else _detector(candidate, name, int8)
+    contents = _contents(candidate, name, int8)
     _refuse_paths(contents)
     entries: list[dict[str, Any]] = [
         {"target": target, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "licence": LICENCE}
@@ -44,7 +44,7 @@ def install(
         raise UsageError(
             f"{candidate}: what ships would come to {total / 1e6:.0f} MB, more than {_MOST_BYTES / 1e6:.0f}; use a smaller network"
         )
-    _name(manifest, name, measured, reader=candidate.is_dir(), int8=int8 is not None)
+    _name(manifest, name, measured, candidate, int8=int8 is not None)
     for target, content in contents.items():
         write_atomically(directory / target, content)
     for old in (directory / name).iterdir():
@@ -57,11 +57,19 @@ def install(
     ]
 
 
+def _contents(candidate: Path, name: str, int8: Path | None) -> dict[str, bytes]:
+    if candidate.is_dir():
+        return _reader(candidate, name)
+    if candidate.suffix == ".onnx":
+        return {f"{name}/{name}.onnx": _read(candidate)}
+    return _detector(candidate, name, int8)
+
+
 def _detector(checkpoint: Path, name: str, int8: Path | None) -> dict[str, bytes]:
     from train.export.checkpoint import shippable
 
     if not checkpoint.is_file() or checkpoint.suffix != ".pt":
-        raise UsageError(f"{checkpoint}: is neither a detector's .pt file nor a reader's folder")
+        raise UsageError(f"{checkpoint}: is neither a detector's .pt file, nor a reader's folder, nor the .onnx of a layout network")
     contents = {f"{name}/{name}.pt": shippable(checkpoint)}
     if int8:
         contents |= {f"{name}/{name}-int8{suffix}": _read(int8.with_suffix(suffix)) for suffix in (".xml", ".bin")}
@@ -87,11 +95,15 @@ def _refuse_paths(contents: Mapping[str, bytes]) -> None:
                 raise UsageError(f"{target}: names {place}, a folder of this machine, and was not installed")
 
 
-def _name(manifest: dict[str, Any], name: str, measured: Mapping[str, Any], *, reader: bool, int8: bool) -> None:
+def _name(manifest: dict[str, Any], name: str, measured: Mapping[str, Any], candidate: Path, *, int8: bool) -> None:
     """Point the name, and for a detector the recipe of its derived forms, to the new files."""
-    if reader:
+    formats: dict[str, str]
+    if candidate.is_dir():
         formats = {"onnx": name, "paddle": name}
         about = {"task": "text recognition", "network": "PP-OCRv6_small_rec, head of the plate alphabet"}
+    elif candidate.suffix == ".onnx":
+        formats = {"onnx": f"{name}/{name}.onnx"}
+        about = {"task": "lines of characters in a crop", "network": "small convolutional network"}
     else:
         derived = {"openvino": f"derived/{name}.xml", "onnx": f"derived/{name}.onnx"}
         formats = ({"openvino-int8": f"{name}/{name}-int8.xml"} if int8 else {}) | derived | {"torch": f"{name}/{name}.pt"}
