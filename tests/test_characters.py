@@ -176,7 +176,7 @@ def test_a_plate_detector_is_no_character_detector() -> None:
     from streamer import weights
 
     plates = weights.resolve("plate-detector", prefer=("openvino", "onnx"))
-    with pytest.raises(WeightsError, match=r"its classes \(License_Plate\) are no characters"):
+    with pytest.raises(WeightsError, match=r"its classes \(plate\) are no characters"):
         build_reader(ReaderConfig(engine="characters", weights=str(plates)))
 
 

@@ -209,9 +209,9 @@ def test_the_border_is_grey_and_the_picture_in_its_middle() -> None:
     ],
 )
 def test_what_does_not_go_together_is_said(changes: dict[str, str], message: str) -> None:
-    stem = str(weights.resolve("plate-detector", prefer="torch").with_suffix(""))
+    files = {suffix: str(weights.resolve("plate-detector", prefer=kind)) for suffix, kind in ((".pt", "torch"), (".onnx", "onnx"))}
     with pytest.raises(UsageError, match=message):
-        build_detector(DetectorConfig.model_validate({k: v.format(stem) for k, v in changes.items()}))
+        build_detector(DetectorConfig.model_validate({k: files[v[2:]] if v.startswith("{}") else v for k, v in changes.items()}))
 
 
 def test_a_file_alone_chooses_its_backend(tmp_path: Path) -> None:
@@ -280,9 +280,9 @@ def test_a_network_with_other_output_than_one_class_is_refused(tmp_path: Path) -
     save_net(tmp_path / "coco.xml", [1, 84, 8400], [1, 3, 640, 640])
     save_net(tmp_path / "end2end.xml", [1, 300, 6], [1, 3, 640, 640])
     with pytest.raises(WeightsError, match=r"coco.xml: knows 80 classes"):
-        build_detector(DetectorConfig(weights=str(tmp_path / "coco.xml")))
+        build_detector(DetectorConfig(weights=str(tmp_path / "coco.xml"), input_size=640))
     with pytest.raises(WeightsError, match=r"end2end.xml: gives \(300, 6\)"):
-        build_detector(DetectorConfig(weights=str(tmp_path / "end2end.xml")))
+        build_detector(DetectorConfig(weights=str(tmp_path / "end2end.xml"), input_size=640))
 
 
 def test_a_network_of_fixed_size_gets_squares_of_that_size(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_the_readers_settings_have_a_character_for_each_output() -> None:
     folder = weights.resolve("plate-reader", prefer="onnx")
     characters = yaml.safe_load((folder / "inference.yml").read_text())["PostProcess"]["character_dict"]
     session = onnxruntime.InferenceSession(str(folder / "inference.onnx"), providers=["CPUExecutionProvider"])
-    assert session.get_outputs()[0].shape[2] == len(characters) + 2, "plus the blank and the space"
+    assert session.get_outputs()[0].shape[2] == len(characters) + 1, "plus the blank"
 
 
 @pytest.mark.slow
