@@ -178,7 +178,7 @@ def test_the_shipped_settings_are_the_defaults() -> None:
         ("slanted: 2", "slanted"),
         ("colour: red", "colour"),
         ("a: [", "YAML"),
-        ("- 1", "file"),
+        ("- 1", "must be keys"),
         ("character_height: [30, 8]", "character_height"),
     ],
 )

@@ -104,7 +104,7 @@ def test_repeated_classes_are_one_character_unless_a_blank_parts_them() -> None:
     assert spell([0, 1, 1, 0, 1, 2, 2], LATIN) == "001"
 
 
-@pytest.mark.parametrize(("text", "message"), [("steps: 0", "steps"), ("speed: 3", "speed"), ("- a", "mapping"), ("a: [", "YAML")])
+@pytest.mark.parametrize(("text", "message"), [("steps: 0", "steps"), ("speed: 3", "speed"), ("- a", "must be keys"), ("a: [", "YAML")])
 def test_mistakes_in_the_configuration_are_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "reader.yaml").write_text(text, "utf-8")
     with pytest.raises(UsageError, match=message) as caught:

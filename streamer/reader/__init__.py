@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from streamer.config import ReaderConfig
-from streamer.errors import UsageError
 from streamer.reader.characters import CharacterReader
 from streamer.reader.choice import load_characters, load_layout_net, load_line_net, load_recogniser
 from streamer.reader.layout import DetectedLines, Layout, Layouts, lines_by_gap
+from streamer.reader.pictures import demand_pictures
 from streamer.reader.platelayout import LearnedLines
 from streamer.reader.recognisers import Recogniser
 from streamer.reader.text import LineText, plate_text
@@ -48,9 +46,7 @@ class PlateReader:
 
         Raises UsageError if something is not a picture.
         """
-        for crop in crops:
-            if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8:
-                raise UsageError(f"a crop must be uint8 (height, width, 3) in BGR order, this is {crop.dtype} {crop.shape}")
+        demand_pictures(crops)
         best: list[PlateRead | None] = [None] * len(crops)
         filled = [index for index, crop in enumerate(crops) if crop.size]
         waiting = dict(zip(filled, map(iter, self._layouts([crops[index] for index in filled])), strict=True))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamer.errors import UsageError
 from streamer.reader.lines import scaled
 from streamer.reader.nets import Floats, Net
+from streamer.reader.pictures import demand_pictures
 from streamer.types import Image, ModelInfo, PlateRead
 
 PADDING = 114
@@ -76,9 +76,7 @@ class CharacterReader:
 
         Raises UsageError if something is not a picture.
         """
-        for crop in crops:
-            if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8:
-                raise UsageError(f"a crop must be uint8 (height, width, 3) in BGR order, this is {crop.dtype} {crop.shape}")
+        demand_pictures(crops)
         filled = [index for index, crop in enumerate(crops) if crop.size]
         outputs = self._net.run([network_input(crops[index], self._size, fixed=self._fixed) for index in filled])
         reads: list[PlateRead | None] = [None] * len(crops)

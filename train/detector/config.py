@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from streamer.errors import UsageError
 from train.augment import Augment
+from train.settings import read_settings
 
 
 class DetectorTraining(BaseModel):
@@ -39,15 +38,4 @@ class DetectorTraining(BaseModel):
 
 def read_training(path: Path | None, **changes: Any) -> DetectorTraining:
     """Read the configuration; ``changes`` that are not None win. Raises UsageError naming the file and the key."""
-    try:
-        given = yaml.safe_load(path.read_text("utf-8")) if path else {}
-        if not isinstance(given or {}, dict):
-            raise UsageError(f"{path}: must be keys with values, as configs/train/detector.yaml has them")
-        return DetectorTraining.model_validate((given or {}) | {key: value for key, value in changes.items() if value is not None})
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no YAML ({error})") from error
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {e['input']!r}" for e in error.errors())
-        raise UsageError(f"{path or 'options'}: {told}") from error
+    return read_settings(path, DetectorTraining, "configs/train/detector.yaml", **changes)

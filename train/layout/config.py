@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from streamer.errors import UsageError
+from train.settings import read_settings
 from train.synth import SynthConfig
 
 
@@ -36,15 +35,4 @@ class LayoutTraining(BaseModel):
 
 def read_layout_training(path: Path | None, **changes: Any) -> LayoutTraining:
     """Read the configuration; ``changes`` that are not None win. Raises UsageError naming the file and the key."""
-    try:
-        given = yaml.safe_load(path.read_text("utf-8")) if path else {}
-        if not isinstance(given or {}, dict):
-            raise UsageError(f"{path}: must be keys with values, as configs/train/layout.yaml has them")
-        return LayoutTraining.model_validate((given or {}) | {key: value for key, value in changes.items() if value is not None})
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is no YAML ({error})") from error
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {e['input']!r}" for e in error.errors())
-        raise UsageError(f"{path or 'options'}: {told}") from error
+    return read_settings(path, LayoutTraining, "configs/train/layout.yaml", **changes)

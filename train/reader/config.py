@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from streamer import weights
-from streamer.errors import UsageError
 from train.reader.network import LATIN, OTHER
+from train.settings import read_settings
 from train.synth import SynthConfig, load_synth_config
 
 
@@ -66,13 +65,4 @@ class ReaderTraining(BaseModel):
 
 def read_reader_training(path: Path | None, **changes: Any) -> ReaderTraining:
     """Read the configuration; ``changes`` that are not None win. Raises UsageError naming the file and the key."""
-    try:
-        given = (yaml.safe_load(path.read_text("utf-8")) or {}) if path else {}
-        return ReaderTraining.model_validate(given | {key: value for key, value in changes.items() if value is not None})
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, TypeError) as error:
-        raise UsageError(f"{path}: is no YAML mapping ({error})") from error
-    except ValidationError as error:
-        first = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {e['input']!r}" for e in error.errors())
-        raise UsageError(f"{path or 'options'}: {first}") from error
+    return read_settings(path, ReaderTraining, "configs/train/reader.yaml", **changes)

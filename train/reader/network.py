@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from streamer.errors import UsageError
+from streamer.plates.text import ALPHABET
+from streamer.reader.text import OUTSIDE
 
-LATIN = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-OTHER = "*"
+LATIN = ALPHABET
+OTHER = OUTSIDE
 """Class of a character outside the alphabet (a Chinese province sign): seen, counted, never filled with a look-alike."""
-HEIGHT = 48
-STRIDE = 8
-"""Columns of the input per step of the output."""
 
 _OTHERS = "京沪粤苏浙鲁"
 """Characters whose rows of the published head, averaged, begin the class OTHER: the province signs seen most."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from train.reader.data import RealCrop, cut_loosely, real_crops, real_lines, syn
 from train.reader.network import slice_onnx, to_onnx, trainable
 from train.reader.views import WIDTH, Floats, to_input, whole
 
-_log = logging.getLogger(__name__)
+CHECKPOINT = "checkpoint.pt"
+TELL_EVERY = 50
+"""Steps between two words on the progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def collate(lines: list[tuple[Floats, list[int]]]) -> tuple[Any, Any, Any]:
     return pictures, torch.tensor([c for _, text in lines for c in text]), torch.tensor([len(text) for _, text in lines])
 
 
-def train_reader(config: ReaderTraining, manifests: list[Path], out: Path, *, resume: bool = False, tell: Any = None) -> Path:
+def train_reader(
+    config: ReaderTraining, manifests: list[Path], out: Path, *, resume: bool = False, tell: Callable[[Progress], None] | None = None
+) -> Path:
     """Train and give the folder with ``inference.onnx`` and ``inference.yml``. ``tell`` gets a Progress now and then.
 
     Raises UsageError if there is nothing to resume.
@@ -82,63 +85,88 @@ def train_reader(config: ReaderTraining, manifests: list[Path], out: Path, *, re
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    published = slice_onnx(config.start(), config.alphabet)
-    net = trainable(published).to(config.torch_device())
-    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average))
-    optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    checkpoint, begin = out / "checkpoint.pt", 0
-    if resume:
-        if not checkpoint.is_file():
-            raise UsageError(f"{checkpoint}: nothing to resume; start without --resume")
-        state = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        begin = state["step"]
-    # From the step count alone, so that a run may be resumed for more or fewer steps than it was begun for.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        config.learning_rate,
-        config.steps,
-        pct_start=config.warmup,
-        final_div_factor=50,
-        cycle_momentum=False,
-        last_epoch=begin - 1,
-    )
+    run = _Run(config, out, resume=resume)
     out.mkdir(parents=True, exist_ok=True)
-    lines = Lines(config, real_crops(manifests, "train", config.alphabet), begin * config.batch)
+    lines = Lines(config, real_crops(manifests, "train", config.alphabet), run.step * config.batch)
+    prefetch = 4 if config.workers else None
     loader = torch.utils.data.DataLoader(
-        lines_dataset(lines),
-        batch_size=config.batch,
-        num_workers=config.workers,
-        collate_fn=collate,
-        prefetch_factor=4 if config.workers else None,
+        lines_dataset(lines), batch_size=config.batch, num_workers=config.workers, collate_fn=collate, prefetch_factor=prefetch
     )
     validation = real_crops(manifests, "val", config.alphabet)
-    ctc = torch.nn.CTCLoss(blank=0, zero_infinity=True)
-    began, late, batches = time.monotonic(), 0.0, iter(loader)
-    for step in range(begin + 1, config.steps + 1):
-        pictures, targets, lengths = next(batches)
-        probabilities = net(pictures.to(config.torch_device())).clamp_min(1e-8).log().transpose(0, 1)
-        steps = torch.full((len(lengths),), probabilities.shape[0], dtype=torch.long)
-        loss = ctc(probabilities, targets, steps, lengths)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        average.update_parameters(net)
-        late = loss.item() if step == begin + 1 else 0.98 * late + 0.02 * loss.item()
-        if step % config.every == 0 or step == config.steps:
-            state = {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-            torch.save(state | {"step": step}, checkpoint)
-            folded = share_right(average.module, validation, config.alphabet) if validation else None
-            write_reader(out, published, average.module.state_dict(), config.alphabet)
-            if tell:
-                tell(Progress(step, late, (time.monotonic() - began) / (step - begin), folded))
-        elif tell and step % 50 == 0:
-            tell(Progress(step, late, (time.monotonic() - began) / (step - begin)))
+    begin, began, late, batches = run.step, time.monotonic(), 0.0, iter(loader)
+    while run.step < config.steps:
+        loss = run.learn(*next(batches))
+        late = loss if run.step == begin + 1 else 0.98 * late + 0.02 * loss
+        saving = run.step % config.every == 0 or run.step == config.steps
+        folded = run.save(validation) if saving else None
+        if tell and (saving or run.step % TELL_EVERY == 0):
+            tell(Progress(run.step, late, (time.monotonic() - began) / (run.step - begin), folded))
     return out
+
+
+class _Run:
+    """The networks of a run: the one that learns, and the running mean of its weights, which is what is kept."""
+
+    def __init__(self, config: ReaderTraining, out: Path, *, resume: bool) -> None:
+        import torch
+
+        self.config, self.out, self.step = config, out, 0
+        self._device = config.torch_device()
+        self._published = slice_onnx(config.start(), config.alphabet)
+        self._net = trainable(self._published).to(self._device)
+        follow = torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)
+        self._mean = torch.optim.swa_utils.AveragedModel(self._net, multi_avg_fn=follow)
+        self._optimiser = torch.optim.AdamW(self._net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        if resume:
+            self._restore()
+        # From the step count alone, so that a run may be resumed for more or fewer steps than it was begun for.
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser,
+            config.learning_rate,
+            config.steps,
+            pct_start=config.warmup,
+            final_div_factor=50,
+            cycle_momentum=False,
+            last_epoch=self.step - 1,
+        )
+        self._ctc = torch.nn.CTCLoss(blank=0, zero_infinity=True)
+
+    def _restore(self) -> None:
+        import torch
+
+        checkpoint = self.out / CHECKPOINT
+        if not checkpoint.is_file():
+            raise UsageError(f"{checkpoint}: nothing to resume; start without --resume")
+        state = torch.load(checkpoint, weights_only=True, map_location=self._device)
+        self._net.load_state_dict(state["net"])
+        self._mean.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+
+    def learn(self, pictures: Any, targets: Any, lengths: Any) -> float:
+        """Take one step on a batch of ``collate`` and give its loss."""
+        import torch
+
+        probabilities = self._net(pictures.to(self._device)).clamp_min(1e-8).log().transpose(0, 1)
+        steps = torch.full((len(lengths),), probabilities.shape[0], dtype=torch.long)
+        loss = self._ctc(probabilities, targets, steps, lengths)
+        self._optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self._mean.update_parameters(self._net)
+        self.step += 1
+        return float(loss.item())
+
+    def save(self, validation: list[RealCrop]) -> float | None:
+        """Write checkpoint and reader; give the share of the validation plates that are right, None without any."""
+        import torch
+
+        state = {"net": self._net.state_dict(), "average": self._mean.state_dict(), "optimiser": self._optimiser.state_dict()}
+        torch.save(state | {"step": self.step}, self.out / CHECKPOINT)
+        write_reader(self.out, self._published, self._mean.module.state_dict(), self.config.alphabet)
+        return share_right(self._mean.module, validation, self.config.alphabet, self._device) if validation else None
 
 
 def lines_dataset(lines: Lines) -> Any:
@@ -152,7 +180,7 @@ def lines_dataset(lines: Lines) -> Any:
     return _Dataset()
 
 
-def share_right(net: Any, crops: list[RealCrop], alphabet: str) -> float:
+def share_right(net: Any, crops: list[RealCrop], alphabet: str, device: str) -> float:
     """Give the share of crops whose whole text is right, folded, cut once a little loosely, as one line."""
     import torch
 
@@ -160,7 +188,7 @@ def share_right(net: Any, crops: list[RealCrop], alphabet: str) -> float:
     right = 0
     with torch.no_grad():
         for crop in crops:
-            output = net(torch.from_numpy(to_input(whole(cut_loosely(crop, dice))))[None])[0]
+            output = net(torch.from_numpy(to_input(whole(cut_loosely(crop, dice))))[None].to(device))[0]
             right += fold(spell(output.argmax(1).tolist(), alphabet)) == fold(crop.text)
     return right / len(crops)
 

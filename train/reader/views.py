@@ -8,16 +8,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamer.reader.lines import LINE_HEIGHT, scaled
+from streamer.reader.platelayout import CUT_WIDTH
+
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-HEIGHT, WIDTH = 48, 224
+HEIGHT, WIDTH = LINE_HEIGHT, CUT_WIDTH
 
 
 def whole(crop: Picture) -> Picture:
     """Stretch a whole crop, uint8 (h, w, 3), to (48, 224, 3): squat plates need the width, CTC wants several steps a character."""
-    shrinks = crop.shape[0] * crop.shape[1] > 2 * HEIGHT * WIDTH
-    return np.asarray(cv2.resize(crop, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)
+    return scaled(crop, WIDTH, HEIGHT)
 
 
 def quad_view(crop: Picture, boxes: npt.NDArray[Any], dice: np.random.Generator) -> Picture:

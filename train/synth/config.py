@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from streamer.errors import UsageError
+from train.settings import read_settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -64,13 +63,4 @@ class SynthConfig(BaseModel):
 
 def load_synth_config(path: Path | None) -> SynthConfig:
     """Read a YAML file; None gives the defaults. Raises UsageError that names the file and the key."""
-    if path is None:
-        return SynthConfig()
-    try:
-        data = yaml.safe_load(path.read_text("utf-8")) or {}
-        return SynthConfig.model_validate(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"{path}: {told}") from error
+    return read_settings(path, SynthConfig, "configs/train/synth.yaml")
