@@ -11,7 +11,7 @@ from streamer.config import ReaderConfig
 from streamer.errors import WeightsError
 from streamer.reader.choice import load_layout_net
 from streamer.reader.nets import Floats
-from streamer.reader.platelayout import ABOVE, CUT_WIDTH, LearnedLines, cut_lines, quads_of
+from streamer.reader.platelayout import ABOVE, CUT_WIDTH, LearnedLines, cut_lines, quads_of, tilt, upright
 from streamer.types import Image
 
 INNER = round(48 * ABOVE / (1 + 2 * ABOVE))
@@ -35,7 +35,7 @@ class Told:
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
         self.seen += [picture.shape for picture in pictures]
-        return list(self.outputs)
+        return list(self.outputs[: len(pictures)])
 
 
 def slanted_bar() -> tuple[Image, Floats]:
@@ -52,7 +52,7 @@ def test_a_cut_is_upright_with_room_around() -> None:
     assert cut.shape == (48, CUT_WIDTH, 3)
     assert cut.dtype == np.uint8
     white = cut[..., 0] > 127
-    assert white[INNER + 2 : -INNER - 2, 20:-20].all()
+    assert white[INNER + 2 : -INNER - 2, 26:-26].all()
     assert not white[: INNER - 2].any()
     assert not white[-INNER + 2 :].any()
 
@@ -94,10 +94,24 @@ def test_lines_of_every_crop_in_order() -> None:
     net = Told(one, two)
     first, second = LearnedLines(net)([np.zeros((30, 90, 3), np.uint8), np.zeros((60, 60, 3), np.uint8)])
     assert net.seen == [(64, 128, 3)] * 2
-    assert [len(layout) for layout in first] == [1]
-    assert [len(layout) for layout in second] == [2]
-    upper, lower = second[0]
+    (line,), whole = first
+    assert line.picture.shape == whole[0].picture.shape == (48, CUT_WIDTH, 3), "the whole crop is the last resort"
+    upper, lower = next(iter(second))
     assert upper.height == lower.height  # both belong to the number, whatever their sizes
+
+
+def test_turned_lines_are_looked_at_again_upright_and_found_in_the_crop() -> None:
+    crop, quad = slanted_bar()
+    seen = output(0.0, (0, 0, 1, 1), (0, 0, 1, 1), (0, 0, 1, 1))
+    seen[1:9] = (quad / (150, 80)).ravel()
+    (layouts,) = LearnedLines(net := Told(seen))([crop])
+    assert len(net.seen) == 2
+    second, first, _ = layouts
+    picture, matrix = upright(crop, quad[None])
+    assert abs(tilt((quad @ matrix[:, :2].T + matrix[:, 2])[None])) < 1e-3
+    corners = (quad / (150, 80) * (picture.shape[1], picture.shape[0]) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    np.testing.assert_array_equal(second[0].picture, cut_lines(crop, corners[None])[0])
+    np.testing.assert_array_equal(first[0].picture, cut_lines(crop, quad[None])[0])
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -88,33 +88,50 @@ def test_small_words_beside_the_number_are_left_out(reader: PlateReader, plates:
     assert (read.text, read.lines) == ("MB146", 1)
 
 
+def turned(crop: Image, degrees: float) -> Image:
+    wide = with_border(crop)
+    turn = cv2.getRotationMatrix2D((wide.shape[1] / 2, wide.shape[0] / 2), degrees, 1)
+    return np.asarray(cv2.warpAffine(wide, turn, (wide.shape[1], wide.shape[0]), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def sheared(crop: Image, slant: float, axis: str) -> Image:
+    wide = with_border(crop)
+    height, width = wide.shape[:2]
+    shear = [[1, slant, -slant * height / 2], [0, 1, 0]] if axis == "columns" else [[1, 0, 0], [slant, 1, -slant * width / 2]]
+    return np.asarray(cv2.warpAffine(wide, np.array(shear, np.float32), (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def with_border(crop: Image) -> Image:
+    border = crop.shape[1] // 4
+    return np.asarray(cv2.copyMakeBorder(crop, border, border, border, border, cv2.BORDER_REPLICATE), np.uint8)
+
+
 @pytest.fixture(scope="module")
-def with_text_detector() -> PlateReader:
-    """The thorough way, which also reads plates that are turned steeply."""
+def thorough() -> PlateReader:
+    """With the text detector, which reads plates that are turned steeply too; the layout network does not always."""
     return build_reader(ReaderConfig(threads=2, weights="starter-reader", lines="detect"))
 
 
 @pytest.mark.parametrize("degrees", [-15, -8, 8, 15])
 @pytest.mark.parametrize("plate", ["3147HWW", "R760PTF"])
-def test_a_turned_plate_reads_the_same(with_text_detector: PlateReader, plates: dict[str, Image], plate: str, degrees: float) -> None:
-    crop = plates[plate]
-    border = crop.shape[1] // 4
-    wide = cv2.copyMakeBorder(crop, border, border, border, border, cv2.BORDER_REPLICATE)
-    turn = cv2.getRotationMatrix2D((wide.shape[1] / 2, wide.shape[0] / 2), degrees, 1)
-    turned = cv2.warpAffine(wide, turn, (wide.shape[1], wide.shape[0]), borderMode=cv2.BORDER_REPLICATE)
-    assert text_of(with_text_detector, np.asarray(turned, np.uint8)) == plate
+def test_a_turned_plate_reads_the_same(
+    reader: PlateReader, thorough: PlateReader, plates: dict[str, Image], plate: str, degrees: float
+) -> None:
+    crop = turned(plates[plate], degrees)
+    assert text_of(thorough, crop) == plate
+    if abs(degrees) <= 8:
+        assert text_of(reader, crop) == plate
 
 
-@pytest.mark.parametrize("slant", [-0.3, 0.3])
+@pytest.mark.parametrize("slant", [-0.3, -0.15, 0.15, 0.3])
 @pytest.mark.parametrize("axis", ["columns", "rows"])
-def test_a_slanted_plate_reads_the_same(with_text_detector: PlateReader, plates: dict[str, Image], slant: float, axis: str) -> None:
-    crop = plates["3147HWW"]
-    border = crop.shape[1] // 4
-    wide = cv2.copyMakeBorder(crop, border, border, border, border, cv2.BORDER_REPLICATE)
-    height, width = wide.shape[:2]
-    shear = [[1, slant, -slant * height / 2], [0, 1, 0]] if axis == "columns" else [[1, 0, 0], [slant, 1, -slant * width / 2]]
-    sheared = cv2.warpAffine(wide, np.array(shear, np.float32), (width, height), borderMode=cv2.BORDER_REPLICATE)
-    assert text_of(with_text_detector, np.asarray(sheared, np.uint8)) == "3147HWW"
+def test_a_slanted_plate_reads_the_same(
+    reader: PlateReader, thorough: PlateReader, plates: dict[str, Image], slant: float, axis: str
+) -> None:
+    crop = sheared(plates["3147HWW"], slant, axis)
+    assert text_of(thorough, crop) == "3147HWW"
+    if abs(slant) <= 0.15 and (axis, slant) != ("columns", -0.15):  # there the layout network cuts the last character
+        assert text_of(reader, crop) == "3147HWW"
 
 
 def test_a_read_does_not_depend_on_its_company(reader: PlateReader, plates: dict[str, Image]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,8 +32,8 @@ Layout = tuple[Row, ...]
 class Layouts(Protocol):
     """Finds the lines of crops."""
 
-    def __call__(self, crops: Sequence[Image]) -> list[list[Layout]]:
-        """Give at least one layout of each crop (uint8, (h, w, 3), not empty), best first."""
+    def __call__(self, crops: Sequence[Image]) -> Sequence[Iterable[Layout]]:
+        """Give at least one layout of each crop (uint8, (h, w, 3), not empty), best first; further ones are asked for if it reads badly."""
 
 
 class DetectedLines:

@@ -6,13 +6,14 @@ four corners per line become pictures. No text detector is needed, and every lin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.reader.layout import Layout, Row
+from streamer.reader.layout import Layout, Row, by_gap
 from streamer.reader.lines import LINE_HEIGHT, scaled
 from streamer.reader.nets import Floats, Net
 from streamer.types import Image
@@ -29,10 +30,18 @@ SURE_COUNT = 0.9
 CUT_WIDTH = 224
 """Pixels: every line is stretched to this width, whatever it has of its own."""
 
+TURNED = 5.0
+"""Degrees. Lines that lie steeper are looked at again after turning the crop: the network is best with level ones. Of 855 training plates
+as they are / turned by 8 / by 15 degrees, 97.8 / 93.9 / 90.6 % are read so, with one look and nothing to fall back on 96.6 / 91.0 /
+83.7 % (with less room beside the line)."""
+AROUND = 0.5
+"""Room around the lines for the second look, in heights of a line."""
+
 ABOVE = 0.15
 """Room above and below the characters, in heights of the line: corners that are a little wrong cut no character."""
-BESIDE = 0.25
-"""Room left and right of them, in heights of the line: more, because crops are wide and errors grow with their width."""
+BESIDE = 0.4
+"""Room left and right of them, in heights of the line: more, because crops are wide and errors grow with their width. Of the training
+plates as they are 97.8 % are read so, 96.7 % with 0.25."""
 
 
 class LearnedLines:
@@ -42,13 +51,47 @@ class LearnedLines:
         """Take the network: INPUT_WIDTH x INPUT_HEIGHT in, OUTPUTS numbers out, corners as shares of the crop's width and height."""
         self._net = net
 
-    def __call__(self, crops: Sequence[Image]) -> list[list[Layout]]:
-        """See Layouts: one layout, or two where the number of lines is in doubt."""
-        outputs = self._net.run([scaled(crop, INPUT_WIDTH, INPUT_HEIGHT) for crop in crops])
-        return [
-            [_layout(crop, quads) for quads in quads_of(output, crop.shape[1], crop.shape[0])]
-            for crop, output in zip(crops, outputs, strict=True)
-        ]
+    def __call__(self, crops: Sequence[Image]) -> Sequence[Iterable[Layout]]:
+        """See Layouts: as first seen, after a second look if that was turned, and the whole crop as the last resort."""
+        first = self._look(crops)
+        turned = [index for index, quads in enumerate(first) if abs(tilt(quads[0])) > TURNED]
+        uprights = [upright(crops[index], first[index][0]) for index in turned]
+        second = dict(zip(turned, self._look([picture for picture, _ in uprights]), strict=True))
+        back = {index: cv2.invertAffineTransform(matrix) for index, (_, matrix) in zip(turned, uprights, strict=True)}
+        found = [[quads @ back[i][:, :2].T + back[i][:, 2] for quads in second.get(i, ())] + first[i] for i in range(len(crops))]
+        return [_layouts(crop, quads) for crop, quads in zip(crops, found, strict=True)]
+
+    def _look(self, pictures: Sequence[Image]) -> list[list[Floats]]:
+        outputs = self._net.run([scaled(picture, INPUT_WIDTH, INPUT_HEIGHT) for picture in pictures])
+        return [quads_of(o, p.shape[1], p.shape[0]) for o, p in zip(outputs, pictures, strict=True)]
+
+
+def _layouts(crop: Image, found: Sequence[Floats]) -> Iterator[Layout]:
+    """Cut one after the other: most crops need the first only."""
+    yield from (_layout(crop, quads) for quads in found)
+    yield by_gap(crop)
+
+
+def tilt(quads: Floats) -> float:
+    """Give the angle of lines, (lines, 4, 2), against the picture's rows: degrees, clockwise."""
+    x, y = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]).sum(axis=0)
+    return math.degrees(math.atan2(y, x))
+
+
+def upright(crop: Image, quads: Floats) -> tuple[Image, npt.NDArray[np.float64]]:
+    """Turn a crop, uint8 (h, w, 3), until its lines, (lines, 4, 2), lie level, and cut it to them and AROUND.
+
+    Gives the picture and the (2, 3) matrix from pixels of the crop to its own.
+    """
+    angle = math.radians(tilt(quads))
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    room = AROUND * max(line_size(quad)[1] for quad in quads)
+    corners = quads.reshape(-1, 2) @ turn.T
+    low, high = corners.min(axis=0) - room, corners.max(axis=0) + room
+    width, height = np.maximum(8, np.ceil(high - low)).astype(int)
+    matrix = np.hstack([turn, -low[:, None]])
+    picture = cv2.warpAffine(crop, matrix, (int(width), int(height)), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(picture, np.uint8), matrix
 
 
 def quads_of(output: Floats, width: int, height: int) -> list[Floats]:
