@@ -5,67 +5,45 @@ A field's ``description`` is what an error message calls its values; ``config_fi
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-SOURCE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""What a source may be called: the name becomes part of file names."""
+from streamer.config_cameras import Camera
+from streamer.config_section import (
+    PATH_OR_NAME,
+    SOURCE_ID,
+    START_GROUPS,
+    Device,
+    Fraction,
+    PathOrName,
+    Seconds,
+    Section,
+    StartPattern,
+    TimeZone,
+    in_order,
+)
 
-PATH_OR_NAME = "path-or-name"
-"""JSON Schema ``format`` of a string that is a path if it looks like one, and else a name."""
-
-START_GROUPS = ("year", "month", "day", "hour", "minute", "second")
-"""Groups that ``start_pattern`` must have, unless it has the one group ``epoch``; ``microsecond`` may come on top."""
-
-
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):
-        raise PydanticCustomError("unknown_name", "is not a time zone", {"valid": sorted(available_timezones())}) from None
-    return name
-
-
-def _start_pattern(pattern: str) -> str:
-    try:
-        groups = set(re.compile(pattern).groupindex)
-    except re.error as error:
-        raise PydanticCustomError("bad_pattern", "is not a regular expression: {why}", {"why": str(error)}) from None
-    if "epoch" in groups:
-        return pattern
-    missing = [group for group in START_GROUPS if group not in groups]
-    if missing:
-        raise PydanticCustomError("bad_pattern", "lacks the group {why}, written (?P<name>...)", {"why": ", ".join(missing)})
-    return pattern
-
-
-def _in_order(value: int, info: ValidationInfo, lower: str) -> int:
-    """Check ``value`` against the field ``lower``, which must stand before it and not exceed it."""
-    least = info.data.get(lower)
-    if least is not None and least > value:
-        what = {"lower": lower, "least": least, "upper": info.field_name or "", "value": value}
-        raise PydanticCustomError("out_of_order", "{lower} ({least}) must not exceed {upper} ({value})", what)
-    return value
-
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Seconds = Annotated[float, Field(ge=0.0)]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")]
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
-StartPattern = Annotated[str, AfterValidator(_start_pattern)]
-PathOrName = Annotated[str, Field(min_length=1, json_schema_extra={"format": PATH_OR_NAME})]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys forbidden."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+__all__ = [
+    "PATH_OR_NAME",
+    "SOURCE_ID",
+    "START_GROUPS",
+    "Camera",
+    "Config",
+    "DetectorConfig",
+    "EventsConfig",
+    "FileSource",
+    "HealthConfig",
+    "LiveConfig",
+    "LogConfig",
+    "PassagesConfig",
+    "ReaderConfig",
+    "Section",
+    "TrackerConfig",
+]
 
 
 class FileSource(Section):
@@ -180,13 +158,13 @@ class PassagesConfig(Section):
 
     @field_validator("sure_reads")
     @classmethod
-    def _sure_reads_in_order(cls, value: int, info: ValidationInfo) -> int:
-        return _in_order(value, info, "min_reads")
+    def _sure_readsin_order(cls, value: int, info: ValidationInfo) -> int:
+        return in_order(value, info, "min_reads")
 
     @field_validator("max_plate_chars")
     @classmethod
-    def _plate_chars_in_order(cls, value: int, info: ValidationInfo) -> int:
-        return _in_order(value, info, "min_plate_chars")
+    def _plate_charsin_order(cls, value: int, info: ValidationInfo) -> int:
+        return in_order(value, info, "min_plate_chars")
 
 
 class EventsConfig(Section):
@@ -203,17 +181,51 @@ class EventsConfig(Section):
     """Start a new file at midnight UTC."""
 
 
+class LiveConfig(Section):
+    """How ``plate-streamer run`` works."""
+
+    window_s: Seconds = 0.02
+    """How long a batch waits for frames of further cameras."""
+    max_age_s: float = Field(default=1.0, gt=0)
+    """Frames that are older when their turn comes are dropped, and counted as stale."""
+    drain_s: float = Field(default=10.0, gt=0)
+    """At the end: how long open passages, the record and the threads may take."""
+    reload_poll_s: Seconds = 2.0
+    """How often the configuration file is looked at for changes; 0: only at SIGHUP."""
+    adaptive: bool = True
+    """A busy machine lowers the rate of all cameras fairly, by their priority, rather than let frames wait and be dropped."""
+
+
+class HealthConfig(Section):
+    """Health and metrics over HTTP: /healthz, /readyz, /metrics, /status."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    """Anything but a loopback address needs a token."""
+    port: int = Field(default=9464, ge=0, le=65535)
+    """0: any that is free."""
+    token_file: Path | None = None
+    """Holds what clients must send as ``Authorization: Bearer ...``."""
+    token_env: str | None = None
+    """The same from this environment variable."""
+
+
 class LogConfig(Section):
     """The program's own messages, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    repeat_s: Seconds = 60.0
+    """The same message about the same camera is written once in so many seconds, with the count of those left out; 0: always."""
 
 
 class Config(Section):
     """A whole configuration file."""
 
-    sources: dict[Annotated[str, Field(pattern=SOURCE_ID)], FileSource] = {}
+    sources: dict[Annotated[str, Field(pattern=SOURCE_ID)], FileSource] = Field(default={})
+    """Recordings, for ``plate-streamer replay``."""
+    cameras: dict[Annotated[str, Field(pattern=SOURCE_ID)], Camera] = Field(default={})
+    """Live cameras, for ``plate-streamer run``."""
     batch: int = Field(default=8, ge=1)
     """Frames per detector call at most."""
     detector: DetectorConfig = DetectorConfig()
@@ -221,4 +233,6 @@ class Config(Section):
     tracker: TrackerConfig = TrackerConfig()
     passages: PassagesConfig = PassagesConfig()
     events: EventsConfig = EventsConfig()
+    live: LiveConfig = LiveConfig()
+    health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()

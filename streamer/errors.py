@@ -18,7 +18,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-SourceReason = Literal["missing", "empty", "damaged", "unsupported", "permission", "refused", "authentication", "timeout", "tls", "gone"]
+SourceReason = Literal[
+    "missing",
+    "empty",
+    "damaged",
+    "unsupported",
+    "permission",
+    "refused",
+    "authentication",
+    "timeout",
+    "tls",
+    "gone",
+    "frozen",
+    "busy",
+    "unavailable",
+]
+"""Why a source cannot be read.
+
+Of cameras: ``missing`` no such path or device (404); ``refused`` nobody listens, or the host is unknown; ``authentication`` wrong or no
+credentials (401, 403); ``timeout`` no answer or no picture in time; ``unsupported`` no decoder for its codec; ``tls`` certificate or
+handshake; ``gone`` it ended the stream or was pulled out; ``frozen`` it sends, but time stamps or picture stand still; ``damaged`` what it
+sends is no video; ``busy`` somebody else has the device; ``unavailable`` it answered with another error (503); ``permission`` not allowed
+to open the device.
+"""
 
 
 class StreamerError(Exception):

@@ -69,6 +69,12 @@ class Frame:
     """Where ``wall`` comes from."""
     image: Image
     """uint8 (height, width, 3) BGR, read-only; the size may change with the session."""
+    suspect: bool = False
+    """Live only: the picture may be damaged, so nothing of it is read or voted on."""
+    clock_offset_s: float | None = None
+    """Live only: seconds from exposure by the camera's clock to arrival by ours; None if the camera does not tell its clock."""
+    age_s: float | None = None
+    """Live only: seconds from arrival to the beginning of the analysis."""
 
 
 @dataclass(frozen=True, slots=True)

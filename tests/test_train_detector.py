@@ -150,6 +150,12 @@ def test_a_class_beyond_the_names_is_found(tmp_path: Path) -> None:
         read_description(tmp_path / "data.yaml")
 
 
+def test_options_stand_above_the_file() -> None:
+    file = ROOT / "configs" / "train" / "detector.yaml"
+    assert read_training(file, model="yolov8n", epochs=3).model == "yolov8n"
+    assert read_training(file, model=None, epochs=None).epochs == 6
+
+
 def test_shipped_configurations_are_understood() -> None:
     for name in ("detector", "characters"):
         assert read_training(ROOT / "configs" / "train" / f"{name}.yaml").augment.flip == 0.0

@@ -13,7 +13,7 @@ from streamer.errors import UsageError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_settings(path: Path | None, model: type[Model], example: str, **changes: Any) -> Model:
+def read_settings(path: Path | None, model: type[Model], example: str, /, **changes: Any) -> Model:
     """Read the settings; without a file, the defaults. ``changes`` (command line options) that are not None win.
 
     ``example``: a file that shows all keys. Raises UsageError naming the file and every wrong key.

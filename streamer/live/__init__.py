@@ -1,0 +1,1 @@
+"""Live cameras: what makes a daemon of the pipeline."""
