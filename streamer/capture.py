@@ -60,7 +60,7 @@ class Capture:
         self,
         source_id: str,
         sessions: Iterable[Callable[[], RecordedSource]],
-        mailbox: Mailbox,
+        mailbox: Mailbox[Frame],
         stop: threading.Event,
         *,
         every: int = 1,

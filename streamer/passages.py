@@ -141,6 +141,10 @@ class PassageBook:
         self._held.clear()
         return passages
 
+    def adopt(self, other: PassageBook) -> None:
+        """Take over the rules and formats of another book for what comes; votes that have begun keep theirs."""
+        self._rules, self._formats = other._rules, other._formats
+
     def open_tracks(self, session: int) -> list[int]:
         """Numbers of the session's tracks that have not ended."""
         return [number for owner, number in self._open if owner == session]
@@ -248,6 +252,8 @@ class PassageBook:
             frame_size=shot.frame_size,
             crop=shot.crop,
             unread_chars=decision.unread_chars,
+            clock_offset_s=shot.clock_offset_s,
+            age_s=shot.age_s,
         )
 
     def _reason(self, records: Sequence[TrackRecord], decision: Decision) -> NoPlateReason | None:

@@ -136,6 +136,12 @@ class Pipeline:
         self._now.pop(source_id, None)
         return book.flush()
 
+    def adopt(self, make_tracker: Callable[[], Tracker], make_book: MakeBook) -> None:
+        """Work by other rules from now on: books at once, trackers from their source's next session on."""
+        self._make_tracker, self._make_book = make_tracker, make_book
+        for source_id, book in self._books.items():
+            book.adopt(make_book(source_id))
+
     def flush(self) -> list[Passage]:
         """End all sources."""
         return [passage for source_id in list(self._books) for passage in self.finish(source_id)]
@@ -182,6 +188,9 @@ class Pipeline:
         if tracker is None:
             tracker = self._trackers[key] = self._make_tracker()
         self._now[source_id] = (item.session, Stamp(item.t, item.wall, item.index))
+        if item.suspect:
+            # Damage looks like anything. The tracker lets detections without a score go on with a track, but begin none.
+            detections = [Detection(detection.box, 0.0) for detection in detections]
         update = tracker.update(detections, item.t)
         due = [*book.look(item, update.pairs), *book.ended(item.session, update.ended)]
         if self._observer is not None:

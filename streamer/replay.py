@@ -118,7 +118,7 @@ def replay(
 def _run(source: ReplaySource, pipeline: Pipeline, stop: threading.Event, batch: int, summary: Summary) -> Iterator[list[Passage]]:
     config = source.config
     # Two batches of room: the decoder works on the next one while this one is analysed.
-    mailbox = Mailbox(files=[source.source_id], depth=2 * batch)
+    mailbox: Mailbox[Frame] = Mailbox(files=[source.source_id], depth=2 * batch)
     rules = StartRules(config.start, config.start_pattern, config.time_zone)
     capture = Capture(
         source.source_id,

@@ -42,6 +42,8 @@ class Shot:
     frame_size: tuple[int, int]
     """(width, height), pixels."""
     clock: Clock
+    clock_offset_s: float | None = None
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,9 +94,15 @@ class TrackRecord:
         return tuple(self._votes)
 
     def look(self, frame: Frame, detection: Detection) -> Shot | None:
-        """Count a look. Gives the best shot of the interval that this look's time has ended, if it should be read now."""
+        """Count a look. Gives the best shot of the interval that this look's time has ended, if it should be read now.
+
+        A look in a suspect frame tells where the plate went, and nothing else: damage must not vote.
+        """
         stamp = Stamp(frame.t, frame.wall, frame.index)
         due = self._interval_ended(frame.t)
+        if frame.suspect and self.first is not None:
+            self.last, self.last_box = stamp, detection.box
+            return due
         self.looks += 1
         self.score_sum += detection.score
         self.tallest_px = max(self.tallest_px, detection.box.height)
@@ -106,7 +114,8 @@ class TrackRecord:
         grade = legibility(detection.box, sharp)
         if self._wanted(grade) or self.best is None or grade > self.best.legibility:
             size = (frame.image.shape[1], frame.image.shape[0])
-            shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, frame.clock)
+            told = (frame.clock, frame.clock_offset_s, frame.age_s)
+            shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told)
             if self.best is None or grade > self.best.legibility:
                 self.best = shot
             if self._wanted(grade) and detection.box.height >= self._min_height_px:

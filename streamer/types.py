@@ -9,6 +9,7 @@ seconds of this machine) for latencies and time-outs; ``wall`` (UTC) for people 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -75,6 +76,43 @@ class Frame:
     """Live only: seconds from exposure by the camera's clock to arrival by ours; None if the camera does not tell its clock."""
     age_s: float | None = None
     """Live only: seconds from arrival to the beginning of the analysis."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawFrame:
+    """A frame of a live source whose picture is not converted yet: most frames are dropped before anybody looks at them.
+
+    The fields mean what they mean in Frame.
+    """
+
+    source_id: str
+    session: int
+    index: int
+    t: float
+    read_at: float
+    wall: datetime
+    clock: Clock
+    suspect: bool
+    clock_offset_s: float | None
+    convert: Callable[[], Image]
+    """Gives the picture, upright, without what privacy masks hide; once, in any thread. Raises SourceError."""
+
+    def developed(self, age_s: float) -> Frame:
+        """Convert the picture. Raises SourceError if that fails."""
+        image = self.convert()
+        return Frame(
+            self.source_id,
+            self.session,
+            self.index,
+            self.t,
+            self.read_at,
+            self.wall,
+            self.clock,
+            image,
+            suspect=self.suspect,
+            clock_offset_s=self.clock_offset_s,
+            age_s=age_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +215,10 @@ class Passage:
     """The crop that was read for ``raw`` (or the best one seen, if none was): a copy, not a view."""
     unread_chars: int = 0
     """Characters of the plate outside the alphabet: seen, but not in ``plate``; 0 without a plate. See ``vote.Decision``."""
+    clock_offset_s: float | None = None
+    """Of the evidence frame; see Frame."""
+    age_s: float | None = None
+    """Of the evidence frame; see Frame."""
 
 
 @dataclass(frozen=True, slots=True)

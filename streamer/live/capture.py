@@ -1,0 +1,243 @@
+"""The thread of one live camera: connect, read, stamp, offer; and after every fault, wait and connect again, for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from logging import getLogger
+from typing import Protocol
+
+from streamer.config import Camera
+from streamer.errors import SourceError, SourceReason
+from streamer.live.backoff import Backoff
+from streamer.live.clock import LiveClock, Moment
+from streamer.live.framing import Framing
+from streamer.live.motion import FrozenPicture
+from streamer.live.pace import Pace
+from streamer.live.stats import CameraStats
+from streamer.live.view import ViewWatch
+from streamer.mailbox import Mailbox
+from streamer.ports import LivePicture, LiveSource
+from streamer.types import Image, RawFrame, SessionEnd
+
+_log = getLogger(__name__)
+
+HEALTHY_S = 60.0
+"""So long a session must give pictures before the waits start from the beginning again."""
+"""Seconds between two looks at brightness, sharpness and whether the picture stands still."""
+VIEW_EVERY_S = 1.0
+
+Session = tuple[int, LiveClock]
+
+
+class Gate(Protocol):
+    """Says whether anything moves."""
+
+    def moves(self, luma: object, t: float) -> bool:
+        """Take a small grey view and its time, seconds."""
+
+
+class LiveCapture:
+    """Reads one camera in its own thread and offers its frames to the mailbox, until it is stopped.
+
+    Every fault ends the session and the next attempt begins a new one, with a new number; a jump of the camera's time stamps does, too,
+    over the same connection. A fault of the program is logged, counted and treated like one of the camera: no thread dies of it.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        config: Camera,
+        mailbox: Mailbox[RawFrame],
+        stats: CameraStats,
+        *,
+        first_session: int = 1,
+        make_gate: Callable[[], Gate] | None = None,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take built parts; without ``make_gate`` everything counts as moving. ``stats`` knows the camera's name."""
+        self.stats = stats
+        self.pace = Pace(config.process_fps, config.idle_interval_s)
+        self._name = stats.source_id
+        self._source = source
+        self._config = config
+        self._mailbox = mailbox
+        self._make_gate = make_gate
+        self._framing = Framing(config.rotate, config.region, config.privacy_masks)
+        self._view = ViewWatch()
+        self._backoff = backoff or Backoff(config.backoff_min_s, config.backoff_max_s, config.auth_backoff_s)
+        self._clock = clock
+        self._session = first_session - 1
+        self._stop = threading.Event()
+        self._told: SourceReason | None = None
+        self._thread = threading.Thread(target=self._run, name=f"camera {self._name}", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end: it does within the camera's open time-out. Any thread, any state, any number of times."""
+        self._stop.set()
+        self._source.interrupt()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread; False if it is still alive."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._session += 1
+            self.stats.enter("connecting", self._session)
+            began = self._clock()
+            error = self._connection()
+            if self._stop.is_set():
+                break
+            lived_s = self._clock() - began if self.stats.snapshot().state == "live" else 0.0
+            wait_s = self._backoff.next(error.reason, healthy_s=lived_s)
+            self.stats.fault(error.reason, str(error))
+            self.stats.enter("backoff")
+            self._tell(error, wait_s)
+            self._stop.wait(wait_s)
+        self.stats.enter("stopped")
+
+    def _connection(self) -> SourceError:
+        """Read one connection to its end; gives why it ended."""
+        try:
+            self._source.open()
+            return self._read()
+        except SourceError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 (no bug and no library may end the thread of a camera: it is told, and it goes on)
+            _log.exception("camera %s: a fault of the program; connecting again", self._name, extra={"camera": self._name})
+            return SourceError("damaged", f"a fault of the program: {type(error).__name__}")
+        finally:
+            self._source.close()
+            self.stats.describe(self._source.facts)
+            self._mailbox.put(SessionEnd(self._name, self._session))
+
+    def _read(self) -> SourceError:
+        reading = _Reading(self._config, self._make_gate, self._framing, self._view)
+        while not self._stop.is_set():
+            picture = self._source.read()
+            if picture is None:
+                return SourceError("gone", "the camera ended the stream")
+            self.stats.offer(suspect=picture.suspect)
+            moment = reading.clock.place(picture.stamp_s, picture.arrived_at, picture.arrived, picture.exposed)
+            if reading.index == 0:
+                self._now_live()
+            elif moment.new_session:
+                self._next_session(reading, moment.why)
+            if reading.clock.frozen_s > self._config.read_timeout_s:
+                return SourceError("frozen", f"time stamps stand still for {reading.clock.frozen_s:.0f} s")
+            self._look(reading, picture)
+            if reading.frozen:
+                return SourceError("frozen", f"the very same picture for {self._config.frozen_after_s:g} s")
+            if not self._offer(reading, picture, moment):
+                break
+        return SourceError("gone", "stopped")
+
+    def _offer(self, reading: _Reading, picture: LivePicture, moment: Moment) -> bool:
+        """Offer the frame, if it is its turn; False if nobody takes frames any more."""
+        index = reading.index
+        reading.index += 1
+        cause = self.pace.leave_out(picture.arrived_at, lambda: reading.moves(picture))
+        if self._config.decode == "key_frames_while_idle":
+            self._source.decode_key_frames_only(self.pace.idle)
+        if cause is not None:
+            self.stats.drop(cause)
+            return True
+        convert = partial(_framed, self._framing, picture)
+        frame = RawFrame(
+            self._name,
+            self._session,
+            index,
+            moment.t,
+            picture.arrived_at,
+            moment.wall,
+            moment.clock,
+            picture.suspect,
+            moment.offset_s,
+            convert,
+        )
+        if self._mailbox.put(frame):
+            return True
+        self.stats.drop("stopped")
+        return False
+
+    def _look(self, reading: _Reading, picture: LivePicture) -> None:
+        """Once a second: how does the picture look, and does it change at all?"""
+        if picture.arrived_at < reading.next_look:
+            return
+        reading.next_look = picture.arrived_at + VIEW_EVERY_S
+        luma = reading.luma(picture)
+        reading.frozen = reading.still is not None and reading.still.stands(luma, picture.arrived_at)
+        plate_age_s = self.stats.snapshot().plate_age_s
+        seen = self._view.look(luma, picture.arrived_at, plate_age_s=plate_age_s, moving=not self.pace.idle)
+        self.stats.see(seen.brightness, seen.sharpness, seen.blind)
+        if seen.changed:
+            if seen.blind is None:
+                _log.info("camera %s: sees again", self._name, extra={"camera": self._name})
+            else:
+                _log.warning("camera %s: blind (%s)", self._name, seen.blind, extra={"camera": self._name})
+        self.stats.describe(self._source.facts)
+        self.stats.tell_time(reading.clock.source, reading.clock.offset_s)
+
+    def _next_session(self, reading: _Reading, why: str | None) -> None:
+        """Time has jumped: what comes now shares no clock with what came before."""
+        self._mailbox.put(SessionEnd(self._name, self._session))
+        self._session += 1
+        self.stats.enter("live", self._session)
+        reading.index = 0
+        _log.warning("camera %s: %s; a new session begins", self._name, why, extra={"camera": self._name})
+
+    def _now_live(self) -> None:
+        if self.stats.snapshot().state == "live":
+            return
+        self.stats.enter("live")
+        self._told = None
+        facts = self._source.facts
+        size = f"{facts.width}x{facts.height}" if facts.width else "unknown size"
+        _log.info("camera %s: live (%s %s, %s)", self._name, facts.codec, size, facts.decoder, extra={"camera": self._name})
+
+    def _tell(self, error: SourceError, wait_s: float) -> None:
+        """Log what changed, not every attempt."""
+        level = _log.debug if error.reason == self._told else _log.warning
+        self._told = error.reason
+        level("camera %s: %s: %s; next attempt in %.1f s", self._name, error.reason, error, wait_s, extra={"camera": self._name})
+
+
+class _Reading:
+    """What is remembered within one connection."""
+
+    def __init__(self, config: Camera, make_gate: Callable[[], Gate] | None, framing: Framing, view: ViewWatch) -> None:
+        self.clock = LiveClock(config.max_clock_skew_s)
+        self.index = 0
+        self.next_look = 0.0
+        self.frozen = False
+        self.still = FrozenPicture(config.frozen_after_s) if config.frozen_after_s > 0 else None
+        self._gate = make_gate() if make_gate is not None else None
+        self._framing = framing
+
+    def luma(self, picture: LivePicture) -> object:
+        return self._framing.apply_luma(picture.luma())
+
+    def moves(self, picture: LivePicture) -> bool:
+        return self._gate is None or self._gate.moves(self.luma(picture), picture.arrived_at)
+
+
+def _framed(framing: Framing, picture: LivePicture) -> Image:
+    return framing.apply(picture.convert())
+
+
+_ = timedelta
