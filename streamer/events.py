@@ -11,7 +11,7 @@ from typing import Any
 
 from streamer.types import Box, ModelInfo, Passage, Stamp
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows with every change of an event's fields, because the schema allows no others."""
 
 Event = dict[str, Any]
@@ -36,6 +36,7 @@ def event_of(
     crop_sha256: str,
     program_version: str,
     written_at: datetime,
+    host_clock: dict[str, object] | None = None,
 ) -> Event:
     """Give the event that records a passage.
 
@@ -49,6 +50,7 @@ def event_of(
         crop_sha256: of that file, lower-case hex.
         program_version: of this program.
         written_at: now, aware.
+        host_clock: of live events: whether this machine's clock is synchronised, by what, and how far off it says it is.
 
     Raises:
         ValueError: a time has no offset.
@@ -78,6 +80,9 @@ def event_of(
         "last": _stamp(passage.last),
         "best": _stamp(passage.best),
         "clock": passage.clock,
+        "clock_offset_s": _seconds(passage.clock_offset_s),
+        "host_clock": host_clock,
+        "age_s": _seconds(passage.age_s),
         "box": _box(passage.box),
         "box_score": _score(passage.box_score),
         "frame_size": list(passage.frame_size),
@@ -122,6 +127,10 @@ def event_schema() -> dict[str, Any]:
 
 def _score(value: float) -> float:
     return round(float(value), _SCORE_DIGITS)
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(float(value), _SECOND_DIGITS)
 
 
 def _box(box: Box) -> list[float]:

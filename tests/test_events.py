@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from streamer.events import SCHEMA_VERSION, event_of, event_schema, plate_label, to_line, utc_text
 from streamer.types import Box, ModelInfo, Stamp
 
-SCHEMAS = {2: "79952c58f5c0312b450eb7b3bd3ae523aff0bc515bcab6fe77833379ed36ea98"}
+SCHEMAS = {3: "44bd0c151ac8dc3f25f6734a34536a3c4afc2c0e3dd9cbf0c49fd452d0e15e83"}
 """SHA-256 of the version's schema. Whoever changes an event makes a new version in place of the old one, here too."""
 
 

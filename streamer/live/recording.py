@@ -1,0 +1,157 @@
+"""The thread that records: a slow disk or a dead sink never holds up the analysis, and no event is lost while the program lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Protocol
+
+from streamer.errors import SinkError, StoreError
+from streamer.events import Event
+from streamer.types import Passage
+
+_log = getLogger(__name__)
+
+BATCH = 64
+"""Passages a transaction at most."""
+
+ROOM = 20_000
+"""Passages that wait at most: of the order of 1 GB of crops. Beyond, the newest are lost, counted and logged: the program must live on."""
+
+RETRY_S = (0.5, 10.0)
+"""Shortest and longest wait after a failure."""
+
+
+class Records(Protocol):
+    """What the thread needs of a recorder."""
+
+    def append(self, passages: Sequence[Passage]) -> list[Event]:
+        """Record. Raises StoreError: nothing was recorded."""
+
+    def deliver(self) -> None:
+        """Write to the log what is recorded. Raises SinkError, StoreError."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """How the recording goes."""
+
+    waiting: int
+    """Passages that are not recorded yet."""
+    oldest_s: float
+    """Seconds since the oldest of them was handed over; 0 if there is none."""
+    recorded: int
+    lost: int
+    """Passages for which there was no room."""
+    failure: str | None
+    """What is wrong with the store or the log now, in words; None if nothing is."""
+    alive: bool
+    """The thread runs."""
+
+
+class RecordingThread:
+    """Takes passages from the analysis and records them in its own thread, in order; tries again as long as the store or the log fails."""
+
+    def __init__(
+        self,
+        recorder: Records,
+        *,
+        on_event: Callable[[Passage, Event], None] = lambda passage, event: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``on_event`` is told of each event, in this thread, once it is durable."""
+        self._recorder = recorder
+        self._on_event = on_event
+        self._clock = clock
+        self._waiting: deque[tuple[float, Passage]] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._recorded = 0
+        self._lost = 0
+        self._failure: str | None = None
+        self._behind = False
+        self._retry_s = RETRY_S[0]
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._thread.start()
+
+    def put(self, passages: Sequence[Passage]) -> None:
+        """Hand passages over; never waits."""
+        with self._changed:
+            room = max(ROOM - len(self._waiting), 0)
+            if len(passages) > room:
+                self._lost += len(passages) - room
+                _log.error("no room for %d more events: the store has failed for too long", len(passages) - room)
+            now = self._clock()
+            self._waiting.extend((now, passage) for passage in passages[:room])
+            self._changed.notify_all()
+
+    def close(self, timeout_s: float) -> bool:
+        """Record what waits and end; False if that did not come to an end in time. What the store does not take by then is lost, and told."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        state = self.state()
+        if state.waiting:
+            _log.error("%d events could not be recorded before the end: %s", state.waiting, state.failure or "no time left")
+        return not state.alive and not state.waiting
+
+    def state(self) -> RecordingState:
+        """Say how it goes. Any thread."""
+        with self._changed:
+            oldest_s = self._clock() - self._waiting[0][0] if self._waiting else 0.0
+            return RecordingState(len(self._waiting), oldest_s, self._recorded, self._lost, self._failure, self._thread.is_alive())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing or self._behind)
+                batch = [passage for _, passage in list(self._waiting)[:BATCH]]
+                closing = self._closing
+            if not batch and not self._behind:
+                return  # closing, and nothing is left
+            if not self._step(batch) and not self._pause(last_try=closing):
+                return
+
+    def _step(self, batch: Sequence[Passage]) -> bool:
+        """Record a batch and write the log; False if one of them failed."""
+        try:
+            if batch:
+                events = {event["passage"]: event for event in self._recorder.append(batch)}
+                self._taken(len(batch))
+                for passage in batch:
+                    if passage.key in events:
+                        self._on_event(passage, events[passage.key])
+            self._recorder.deliver()
+        except (StoreError, SinkError) as error:
+            if self._failure != str(error):
+                _log.error("recording fails: %s; trying again", error)  # noqa: TRY400 (the message says it all)
+            self._failure = str(error)
+            self._behind = True
+            return False
+        if self._failure is not None:
+            _log.info("recording goes on")
+        self._failure, self._behind, self._retry_s = None, False, RETRY_S[0]
+        return True
+
+    def _taken(self, count: int) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._waiting.popleft()
+            self._recorded += count
+
+    def _pause(self, *, last_try: bool) -> bool:
+        """Wait before the next attempt; False if there is to be none."""
+        if last_try:
+            return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, self._retry_s)
+        self._retry_s = min(2 * self._retry_s, RETRY_S[1])
+        return True

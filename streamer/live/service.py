@@ -1,0 +1,284 @@
+"""The daemon's heart: cameras come and go, one thread analyses what they see, another records it, and this supervises them all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from logging import getLogger
+
+from streamer.config import Camera, LiveConfig
+from streamer.errors import SourceError
+from streamer.live.capture import LiveCapture
+from streamer.live.load import LoadControl
+from streamer.live.recording import RecordingThread
+from streamer.live.stats import CameraSnapshot, CameraStats
+from streamer.mailbox import Mailbox
+from streamer.pipeline import Pipeline, TrackedPlate
+from streamer.ports import Meter
+from streamer.types import Frame, Passage, RawFrame, SessionEnd
+
+_log = getLogger(__name__)
+
+WAIT_S = 0.25
+"""How often the analysis looks up when no frame comes."""
+
+MakeCapture = Callable[[str, Camera, Mailbox[RawFrame], CameraStats, int], LiveCapture]
+"""Builds the thread of a camera: its name, configuration, the mailbox, its counters, the number of its first session."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A camera at work."""
+
+    config: Camera
+    stats: CameraStats
+    capture: LiveCapture
+
+
+class LiveService:
+    """Runs cameras through a pipeline into a recording. ``start``, ``apply`` and ``stop`` are called by one thread, the supervisor."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        recording: RecordingThread,
+        make_capture: MakeCapture,
+        meter: Meter,
+        config: LiveConfig,
+        *,
+        batch: int,
+        hold_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take built parts.
+
+        Args:
+            pipeline: must show its frames to ``observe``.
+            recording: started and closed here.
+            make_capture: builds the thread of a camera.
+            meter: is told how long the steps take.
+            config: section ``live``.
+            batch: frames a call of the detector at most.
+            hold_s: how long after a camera went away its open passages may wait for it to come back.
+            clock: monotonic seconds.
+        """
+        self._pipeline = pipeline
+        self._recording = recording
+        self._make_capture = make_capture
+        self._meter = meter
+        self._config = config
+        self._batch = batch
+        self._hold_s = hold_s
+        self._clock = clock
+        self._mailbox: Mailbox[RawFrame] = Mailbox(on_replaced=self._replaced)
+        self._cameras: dict[str, _Running] = {}
+        self._former: dict[str, int] = {}
+        self._jobs: deque[Callable[[], Sequence[Passage]]] = deque()
+        self._away: dict[str, float] = {}
+        self._last_seen: dict[tuple[str, int], tuple[float, float]] = {}
+        self._load = LoadControl(clock())
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        self.heartbeat = clock()
+        """When the analysis was known to go on, monotonic seconds."""
+        self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
+
+    # the supervisor's side
+
+    def start(self, cameras: Mapping[str, Camera]) -> None:
+        """Start the threads; no camera needs to be there."""
+        self._recording.start()
+        self._thread.start()
+        for name, config in cameras.items():
+            self._add(name, config)
+
+    def apply(self, cameras: Mapping[str, Camera]) -> None:
+        """Make the running cameras those that are given: stops, starts and restarts what differs, and leaves the others alone."""
+        leaving = [name for name, running in self._cameras.items() if cameras.get(name) != running.config]
+        for name in leaving:
+            self._cameras[name].capture.stop()
+        for name in leaving:
+            self._remove(name)
+        for name, config in cameras.items():
+            if name not in self._cameras:
+                self._add(name, config)
+
+    def adopt(self, change: Callable[[Pipeline], None]) -> None:
+        """Change the pipeline's rules between two batches, in the thread that uses it."""
+
+        def job() -> Sequence[Passage]:
+            change(self._pipeline)
+            return ()
+
+        self._jobs.append(job)
+
+    def supervise(self) -> None:
+        """Look after the threads: to be called every second or so. Raises what ended the analysis, a fault of the program."""
+        if self._failure is not None:
+            raise self._failure
+        for name, running in self._cameras.items():
+            if not running.capture.alive and not self._stopping.is_set():
+                _log.error("camera %s: its thread has ended unexpectedly; starting another", name, extra={"camera": name})
+                self._former[name] = running.stats.snapshot().session
+                running.capture = self._capture(name, running.config, running.stats)
+        self._share()
+
+    def stop(self, timeout_s: float) -> list[str]:
+        """Drain: cameras end, open passages become events, all is recorded. Gives the names of threads that did not end in time."""
+        deadline = self._clock() + timeout_s
+        left: list[str] = []
+        for running in self._cameras.values():
+            running.capture.stop()
+        # The end of a camera's session comes with its thread's end; one that hangs must not cost the others theirs.
+        for name, running in self._cameras.items():
+            if not running.capture.join(max(deadline - self._clock(), 0.0) / 2):
+                left.append(f"camera {name}")
+        self._stopping.set()
+        self._thread.join(max(deadline - self._clock(), 1.0))
+        if self._thread.is_alive():
+            left.append("analysis")
+        self._mailbox.close()
+        for running in self._cameras.values():
+            running.stats.drop("stopped", running.stats.snapshot().waiting)
+        if not self._recording.close(max(deadline - self._clock(), 1.0)):
+            left.append("recording")
+        if self._failure is not None:
+            raise self._failure
+        return left
+
+    def snapshots(self) -> list[CameraSnapshot]:
+        """Give the state of every camera. Any thread."""
+        return [running.stats.snapshot() for running in list(self._cameras.values())]
+
+    def stats(self, source_id: str) -> CameraStats | None:
+        """Give the counters of a camera; None if it is gone."""
+        running = self._cameras.get(source_id)
+        return running.stats if running is not None else None
+
+    def observe(self, frame: Frame, plates: Sequence[TrackedPlate]) -> None:
+        """Be the pipeline's observer: count the frame."""
+        stats = self.stats(frame.source_id)
+        if stats is not None:
+            stats.analyse(plates=len(plates))
+
+    def seen_ago_s(self, passage: Passage) -> float | None:
+        """Say how many seconds ago the last frame of a passage came; None if its session is forgotten."""
+        pair = self._last_seen.get((passage.source_id, passage.session))
+        return None if pair is None else self._clock() - (pair[1] - (pair[0] - passage.last.t))
+
+    def _add(self, name: str, config: Camera) -> None:
+        self._mailbox.add(name)
+        stats = CameraStats(name, self._clock)
+        self._cameras[name] = _Running(config, stats, self._capture(name, config, stats))
+
+    def _capture(self, name: str, config: Camera, stats: CameraStats) -> LiveCapture:
+        # Numbered by the time of day, so that no two sessions of a camera share a number, over all runs of the program.
+        first = max(int(time.time()), self._former.get(name, 0) + 1)
+        capture = self._make_capture(name, config, self._mailbox, stats, first)
+        capture.start()
+        return capture
+
+    def _remove(self, name: str) -> None:
+        running = self._cameras.pop(name)
+        if not running.capture.join(running.config.open_timeout_s + 1.0):
+            _log.error("camera %s: its thread does not end", name, extra={"camera": name})
+        self._former[name] = running.stats.snapshot().session
+        self._mailbox.remove(name)
+        self._jobs.append(lambda: self._pipeline.finish(name))
+
+    def _share(self) -> None:
+        cameras = dict(self._cameras)
+        live = {name: running for name, running in cameras.items() if running.stats.snapshot().state == "live"}
+        wanted = {name: running.capture.pace.wanted_fps for name, running in live.items()}
+        limits = self._load.limits(wanted, {name: running.config.priority for name, running in live.items()}, self._clock())
+        if limits is None or not self._config.adaptive:
+            return
+        before = [running.capture.pace.limit_fps for running in live.values()]
+        for name, running in live.items():
+            running.capture.pace.limit_fps = limits[name]
+            running.stats.limit(limits[name])
+        if any(limits.values()) != any(before):
+            capacity = self._load.capacity_fps or 0.0
+            if any(limits.values()):
+                _log.warning("busy: %.1f frames/s wanted, about %.1f possible; all cameras get less", sum(wanted.values()), capacity)
+            else:
+                _log.info("no longer busy: all cameras get the rate that they want")
+
+    # the analysis
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._step()
+            while self._mailbox_has_more():
+                pass
+            self._recording.put(self._pipeline.flush())
+        except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
+            self._failure = failure
+
+    def _mailbox_has_more(self) -> bool:
+        return self._step(wait_s=0.0)
+
+    def _step(self, wait_s: float = WAIT_S) -> bool:
+        items = self._mailbox.take(self._batch, self._config.window_s, wait_s)
+        self.heartbeat = began = self._clock()
+        while self._jobs:
+            self._recording.put(self._jobs.popleft()())
+        if items:
+            ready = self._developed(items, began)
+            converted = self._clock()
+            passages = self._pipeline.process(ready)
+            ended = self._clock()
+            frames = sum(isinstance(item, Frame) for item in ready)
+            if frames:
+                self._load.worked(frames, ended - began)
+                self._meter.batch(frames)
+                self._meter.stage("convert", converted - began)
+                self._meter.stage("analyse", ended - converted)
+            self._recording.put(passages)
+        self._end_those_away()
+        return bool(items)
+
+    def _developed(self, items: Sequence[RawFrame | SessionEnd], now: float) -> list[Frame | SessionEnd]:
+        """Convert the frames whose turn it is; those that are too old or cannot be converted are counted and left out."""
+        ready: list[Frame | SessionEnd] = []
+        for item in items:
+            if isinstance(item, SessionEnd):
+                self._away[item.source_id] = now
+                ready.append(item)
+                continue
+            self._away.pop(item.source_id, None)
+            age_s = now - item.read_at
+            stats = self.stats(item.source_id)
+            if age_s > self._config.max_age_s:
+                if stats is not None:
+                    stats.drop("stale")
+                continue
+            try:
+                ready.append(item.developed(age_s))
+            except SourceError as error:
+                _log.warning("camera %s: %s", item.source_id, error, extra={"camera": item.source_id})
+                if stats is not None:
+                    stats.drop("unconvertible")
+                continue
+            self._meter.frame_age(item.source_id, age_s)
+            self._last_seen[item.source_id, item.session] = (item.t, item.read_at)
+        return ready
+
+    def _end_those_away(self) -> None:
+        """A vehicle that was seen just before a camera went away is reported now, not when the camera comes back."""
+        now = self._clock()
+        for name, since in list(self._away.items()):
+            if now - since > self._hold_s:
+                del self._away[name]
+                self._recording.put(self._pipeline.finish(name))
+                for key in [key for key in self._last_seen if key[0] == name]:
+                    del self._last_seen[key]
+
+    def _replaced(self, source_id: str) -> None:
+        stats = self.stats(source_id)
+        if stats is not None:
+            stats.drop("replaced")
