@@ -1,0 +1,29 @@
+"""Real cameras made of clips, for demonstrations and tests: RTSP (and MJPEG over HTTP) with faults on demand.
+
+In tests::
+
+    with TestCamera(clip, login=Login("user", "secret")) as camera:
+        client.open(camera.login_url)
+        camera.faults.stall()
+"""
+
+from streamer.testcamera.auth import Login
+from streamer.testcamera.camera import Camera
+from streamer.testcamera.clip import AccessUnit, Clip, join_clips, load_clip
+from streamer.testcamera.faults import Faults, TimedFault, parse_timed
+from streamer.testcamera.server import CameraServer, TestCamera, tls_context
+
+__all__ = [
+    "AccessUnit",
+    "Camera",
+    "CameraServer",
+    "Clip",
+    "Faults",
+    "Login",
+    "TestCamera",
+    "TimedFault",
+    "join_clips",
+    "load_clip",
+    "parse_timed",
+    "tls_context",
+]

@@ -1,0 +1,165 @@
+"""RTSP cameras on one port."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from streamer.errors import UsageError
+from streamer.testcamera.auth import Login
+from streamer.testcamera.camera import Camera
+from streamer.testcamera.clip import Clip, load_clip
+from streamer.testcamera.listener import Listener
+from streamer.testcamera.rtsp import Conversation
+from streamer.testcamera.wire import Wire
+
+
+class CameraServer:
+    """Serves cameras under ``rtsp://host:port/NAME`` from when it is built until it is closed. Any thread."""
+
+    def __init__(
+        self,
+        cameras: Sequence[Camera],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        login: Login | None = None,
+        udp: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Open the port.
+
+        Args:
+            cameras: Their names differ.
+            host: Address to listen at.
+            port: 0 for any that is free.
+            login: Who may look; None for everybody.
+            udp: Whether clients may have UDP; else they are told to come by TCP.
+            tls: With certificate and key: the port speaks TLS only (rtsps).
+
+        Raises:
+            UsageError: Two cameras have one name.
+            OSError: The port cannot be had.
+        """
+        self.cameras = {camera.name: camera for camera in cameras}
+        if len(self.cameras) < len(cameras):
+            raise UsageError(f"cameras need names of their own: {', '.join(camera.name for camera in cameras)}")
+        self._login = login
+        self._udp = udp
+        self._scheme = "rtsp" if tls is None else "rtsps"
+        self._conversations: dict[Wire, Conversation] = {}
+        self._lock = threading.Lock()
+        for camera in cameras:
+            camera.attach(self)
+        self._listener = Listener(host, port, self._serve, tls=tls, name="test camera")
+
+    @property
+    def port(self) -> int:
+        """The port, the one that was free if 0 was asked for."""
+        return self._listener.port
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._listener.wires)
+
+    def url_of(self, camera: Camera, *, login: bool) -> str:
+        """Give a camera's address, with user and password if ``login``."""
+        who = f"{quote(self._login.user, safe='')}:{quote(self._login.password, safe='')}@" if login and self._login is not None else ""
+        host = f"[{self._listener.host}]" if ":" in self._listener.host else self._listener.host
+        return f"{self._scheme}://{who}{host}:{self.port}/{camera.path}"
+
+    def hang_up(self, camera: Camera, *, reset: bool) -> None:
+        """End the connections of a camera, and those that have not said whose they are."""
+        with self._lock:
+            wires = [wire for wire, conversation in self._conversations.items() if conversation.camera in (camera, None)]
+        for wire in wires:
+            wire.hang_up(reset=reset)
+
+    def offline(self) -> None:
+        """Close the port and all connections."""
+        self._listener.offline()
+        for wire in self._listener.wires:
+            wire.hang_up()
+
+    def online(self) -> None:
+        """Open the port again. Raises OSError if somebody else has taken it."""
+        self._listener.online()
+
+    def close(self) -> None:
+        """End everything. Idempotent."""
+        self._listener.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _serve(self, wire: Wire) -> None:
+        conversation = Conversation(wire, self.cameras, self._login, udp=self._udp)
+        with self._lock:
+            self._conversations[wire] = conversation
+        try:
+            conversation.run()
+        finally:
+            with self._lock:
+                del self._conversations[wire]
+
+
+def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """Give what a port needs to speak TLS. Raises UsageError if certificate or key cannot be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert, key)
+    except OSError as error:
+        raise UsageError(f"certificate {cert} and key {key} cannot be used: {error}") from error
+    return context
+
+
+class TestCamera(Camera):
+    """One camera with a server of its own: ``with TestCamera(file) as camera: ...``."""
+
+    __test__ = False  # its name must not make pytest run it
+
+    def __init__(
+        self,
+        clip: Clip | Path | Sequence[Path],
+        *,
+        name: str = "cam",
+        loop: bool = True,
+        seed: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        login: Login | None = None,
+        udp: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Load the clip and open the port; see ``Camera`` and ``CameraServer``. Raises SourceError, OSError."""
+        super().__init__(name, clip if isinstance(clip, Clip) else load_clip(clip), loop=loop, seed=seed)
+        self._own_server = CameraServer([self], host=host, port=port, login=login, udp=udp, tls=tls)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return self._own_server.port
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self._own_server.connections
+
+    def close(self) -> None:
+        """End everything. Idempotent."""
+        self._own_server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
