@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from streamer.config import Config
 from streamer.detector import build_detector
-from streamer.passages import PassageBook, PassageRules
+from streamer.passages import MakeBook, PassageBook, PassageRules
 from streamer.pipeline import Observer, Pipeline
 from streamer.plates import FormatBook
 from streamer.reader import build_reader
@@ -15,11 +16,8 @@ from streamer.types import PlateRead
 from streamer.vote import Decision, Vote, VoteRules
 
 
-def build_pipeline(config: Config, observer: Observer | None = None, *, stills: bool = False) -> Pipeline:
-    """Load the models and give the pipeline; ``stills``: for single pictures rather than for video.
-
-    Raises WeightsError or MissingPackageError saying what to do.
-    """
+def build_rules(config: Config) -> tuple[Callable[[], PlateTracker], MakeBook]:
+    """Give what makes the tracker of a session and the book of a source: all of the pipeline that can change while it runs."""
     rules = config.passages
     formats = FormatBook.load(rules.countries, only=rules.only_countries)
     vote = VoteRules(rules.min_reads, rules.sure_reads, rules.min_plate_chars, rules.max_plate_chars, rules.min_plate_score)
@@ -30,6 +28,17 @@ def build_pipeline(config: Config, observer: Observer | None = None, *, stills: 
         similar_plate_window_s=rules.similar_plate_window_s,
         vote=vote,
     )
+    tracker = config.tracker.model_dump()
+    return lambda: PlateTracker(**tracker), lambda source_id: PassageBook(source_id, passages, formats)
+
+
+def build_pipeline(config: Config, observer: Observer | None = None, *, stills: bool = False) -> Pipeline:
+    """Load the models and give the pipeline; ``stills``: for single pictures rather than for video.
+
+    Raises WeightsError or MissingPackageError saying what to do.
+    """
+    rules = config.passages
+    formats = FormatBook.load(rules.countries, only=rules.only_countries)
     single = VoteRules(1, 1, rules.min_plate_chars, rules.max_plate_chars)
 
     def decide_single(read: PlateRead | None) -> Decision:
@@ -43,11 +52,12 @@ def build_pipeline(config: Config, observer: Observer | None = None, *, stills: 
         # One look has nothing to agree with: its own scores say more than a vote of one. Formats never change the length.
         return replace(decision, score=read.score, char_scores=read.char_scores)
 
+    make_tracker, make_book = build_rules(config)
     return Pipeline(
         build_detector(config.detector, stills=stills),
         build_reader(config.reader),
-        make_tracker=lambda: PlateTracker(**config.tracker.model_dump()),
-        make_book=lambda source_id: PassageBook(source_id, passages, formats),
+        make_tracker=make_tracker,
+        make_book=make_book,
         decide_single=decide_single,
         observer=observer,
     )

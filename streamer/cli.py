@@ -71,6 +71,54 @@ def replay(
 
 
 @app.command()
+def run(
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="F", help="Configuration file with cameras.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder for the events and crops; default: events.directory.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the events on standard output, too, one a line.")] = False,
+) -> None:
+    """Watch live cameras until SIGTERM or Ctrl-C; SIGHUP, or a changed file, reloads."""
+    from streamer.run_command import run_daemon
+
+    raise typer.Exit(run_daemon(_settings(config), config, out=out, as_json=json))
+
+
+@app.command()
+def status(
+    url: Annotated[str, typer.Option(help="Where the running program tells its health.")] = "http://127.0.0.1:9464",
+    token_file: Annotated[Path | None, typer.Option(help="Holds the token, if one is asked for.", show_default=False)] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it until Ctrl-C.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show how a running program and its cameras are."""
+    from streamer.status_command import run_status
+
+    raise typer.Exit(run_status(url, _token(token_file), watch=watch, as_json=json))
+
+
+@app.command()
+def camera(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Video files: one camera each, named after it.", show_default=False)],
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of RTSP; 0: any that is free.")] = 8554,
+    user: Annotated[str | None, typer.Option(help="Ask for this user.", show_default=False)] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Holds the password to ask for.", show_default=False)] = None,
+    auth: Annotated[str, typer.Option(help="digest or basic.")] = "digest",
+    loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = True,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:FAULT@SECONDS", help="A fault at a time, e.g. gate:stall@10s.", show_default=False)
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="Certificate: serve rtsps.", show_default=False)] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key.", show_default=False)] = None,
+) -> None:
+    """Serve recordings as RTSP cameras, with faults on demand: for demos and tests."""
+    from streamer.camera_command import run_camera
+
+    password = _token(password_file)
+    code = run_camera(files, host=host, port=port, user=user, password=password, auth=auth, loop=loop, fault=fault or [], cert=cert, key=key)
+    raise typer.Exit(code)
+
+
+@app.command()
 def read(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, e.g. JPEG, PNG, WebP.", show_default=False)],
     config: ConfigOption = None,
@@ -119,6 +167,19 @@ def fetch(
     from streamer.commands import run_fetch
 
     raise typer.Exit(run_fetch(starters=starters))
+
+
+def _token(file: Path | None) -> str | None:
+    """Give the first line of a file that holds a secret. Raises UsageError if it cannot be read."""
+    from streamer.errors import UsageError
+
+    if file is None:
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+    return lines[0].strip() if lines else ""
 
 
 def _settings(path: Path | None, overrides: dict[str, object] | None = None) -> Config:

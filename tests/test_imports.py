@@ -69,6 +69,7 @@ ROOMS: dict[str, set[str]] = {
 }
 # Those that put the parts together know everybody below them.
 ROOMS["app"] = set(ROOMS)
+ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
 for command in ("run_command", "status_command", "camera_command", "cameradoctor_command"):

@@ -1,0 +1,241 @@
+"""The program that runs for months: builds the parts, starts them in order, takes changed configurations over, stops them in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from logging import getLogger
+from pathlib import Path
+from typing import Final
+
+from streamer.app import build_pipeline, build_rules
+from streamer.config import Camera, Config
+from streamer.config_file import load_config
+from streamer.errors import ConfigError, UsageError
+from streamer.events import Event
+from streamer.evidence import EvidenceFolder
+from streamer.health import HealthServer
+from streamer.live.capture import LiveCapture
+from streamer.live.changes import changes
+from streamer.live.health_state import Health, HostClockState, QueueState
+from streamer.live.hostclock import HostClock
+from streamer.live.motion import MotionGate
+from streamer.live.recording import RecordingThread
+from streamer.live.service import LiveService
+from streamer.live.stats import CameraStats
+from streamer.mailbox import Mailbox
+from streamer.metrics import Metrics
+from streamer.pipeline import Pipeline
+from streamer.ports import LiveSource
+from streamer.recorder import Recorder
+from streamer.sinks.jsonl import JsonlSink
+from streamer.sources.credentials import password_of
+from streamer.sources.network import NetworkCamera
+from streamer.sources.usb import UsbCamera
+from streamer.store import Store
+from streamer.types import Passage, RawFrame
+
+_log = getLogger(__name__)
+
+STORE: Final = "events.sqlite"
+VERSION: Final = version("plate-streamer")
+
+
+class Daemon:
+    """All parts of a running program. Used by one thread, but for ``health``, which any may call, also before ``start``."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: Path,
+        *,
+        file: Path | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """Take the configuration, where events go, the file that ``reload`` reads again, and who is told of each recorded event.
+
+        Raises UsageError: no cameras, or a password cannot be had.
+        """
+        check_cameras(config)
+        self.config = config
+        self._directory = directory
+        self._file = file
+        self._read_at = _modified(file)
+        self._on_event = on_event
+        self._parts = ExitStack()
+        self._began = time.monotonic()
+        self._stopping = False
+        self._service: LiveService | None = None
+        self._recording: RecordingThread | None = None
+        self._pipeline: Pipeline | None = None
+        self._host_clock = HostClock()
+        self._metrics = Metrics(VERSION)
+        self._server: HealthServer | None = None
+
+    @property
+    def address(self) -> str | None:
+        """URL of the health server, None where there is none."""
+        return self._server.address if self._server is not None else None
+
+    def start(self) -> None:
+        """Start everything. Raises UsageError, WeightsError, MissingPackageError, StoreError, SinkError; what had begun is stopped."""
+        with ExitStack() as undo:
+            undo.callback(self._parts.close)
+            if self.config.health.enabled:  # first, so that who looks sees it start
+                self._server = HealthServer(self.config.health, self._metrics, self.health)
+                self._parts.callback(self._server.close)
+                self._server.start()
+            self._pipeline = build_pipeline(self.config, lambda frame, plates: self._running.observe(frame, plates))
+            self._metrics.tell_models(detector=self._pipeline.detector.info, reader=self._pipeline.reader.info)
+            self._recording = RecordingThread(self._recorder(self._pipeline), on_event=self._recorded)
+            rules = self.config.passages
+            self._service = LiveService(
+                self._pipeline,
+                self._recording,
+                _capture_of,
+                self._metrics,
+                self.config.live,
+                batch=self.config.batch,
+                hold_s=max(rules.same_plate_window_s, rules.similar_plate_window_s),
+            )
+            self._metrics.watch(self._service.snapshots)
+            self._metrics.watch_queue("recording", self._queue)
+            self._metrics.watch_host_clock(self._host_clock.latest)
+            self._service.start(self.config.cameras)
+            undo.pop_all()
+
+    def tick(self) -> None:
+        """Look after everything: to be called about once a second. Raises what ended the analysis, a fault of the program."""
+        self._running.supervise()
+        self._host_clock.refresh()
+
+    def changed(self) -> bool:
+        """Say whether the configuration file is another one than the one in use."""
+        return _modified(self._file) != self._read_at
+
+    def reload(self) -> None:
+        """Read the configuration again and take over what can change while running; a bad one is refused, with its mistakes in the log."""
+        if self._file is None:
+            return
+        self._read_at = _modified(self._file)
+        try:
+            new = load_config(self._file)
+            check_cameras(new)
+        except (ConfigError, UsageError) as error:
+            _log.error("the changed configuration is refused, the old one stays in use: %s", error)
+            return
+        found = changes(self.config, new)
+        _log.info("configuration read again: %s", found)
+        if found.rules:
+            make_tracker, make_book = build_rules(new)
+            self._running.adopt(lambda pipeline: pipeline.adopt(make_tracker, make_book))
+        for name in found.removed:
+            self._metrics.forget(name)
+        self._running.apply(new.cameras)
+        self.config = self.config.model_copy(update={"cameras": new.cameras, "tracker": new.tracker, "passages": new.passages})
+
+    def stop(self) -> list[str]:
+        """Drain and stop everything; gives the names of threads that did not end in time. Raises what ended the analysis."""
+        self._stopping = True
+        with self._parts:
+            return self._service.stop(self.config.live.drain_s) if self._service is not None else []
+
+    def health(self) -> Health:
+        """Say how everything is. Any thread."""
+        service, recording = self._service, self._recording
+        state = recording.state() if recording is not None else None
+        dead = ("recording",) if state is not None and not state.alive and not self._stopping else ()
+        return Health(
+            version=VERSION,
+            uptime_s=time.monotonic() - self._began,
+            stopping=self._stopping,
+            detector=self._pipeline.detector.info if self._pipeline is not None else None,
+            reader=self._pipeline.reader.info if self._pipeline is not None else None,
+            inference_age_s=time.monotonic() - service.heartbeat if service is not None else None,
+            recorder=self._queue(),
+            recorder_error=state.failure if state is not None else None,
+            dead_threads=dead,
+            cameras=tuple(service.snapshots()) if service is not None else (),
+            host_clock=self._host_clock.latest(),
+        )
+
+    @property
+    def _running(self) -> LiveService:
+        assert self._service is not None, "start() comes first"
+        return self._service
+
+    def _recorder(self, pipeline: Pipeline) -> Recorder:
+        store = Store(self._directory / STORE)
+        self._parts.callback(store.close)
+        sink = JsonlSink(self._directory, self.config.events)
+        self._parts.callback(sink.close)
+        return Recorder(
+            store,
+            EvidenceFolder(self._directory),
+            sink,
+            detector=pipeline.detector.info,
+            reader=pipeline.reader.info,
+            states=self.config.events.states,
+            program_version=VERSION,
+            clock=lambda: datetime.now(UTC),
+            host_clock=self._clock_of_event,
+        )
+
+    def _clock_of_event(self) -> dict[str, object] | None:
+        state = self._host_clock.latest()
+        if state is None:
+            return None
+        return {"synchronised": state.synchronised, "source": state.source, "offset_s": state.offset_s, "error_s": state.error_s}
+
+    def _recorded(self, passage: Passage, event: Event) -> None:
+        stats = self._running.stats(passage.source_id)
+        if stats is not None and event["state"] == "final":
+            stats.record(plate=passage.plate is not None)
+        ago_s = self._running.seen_ago_s(passage)
+        if ago_s is not None and event["state"] != "withdrawn":
+            self._metrics.event_latency(passage.source_id, max(ago_s, 0.0))
+        self._on_event(event)
+
+    def _queue(self) -> QueueState:
+        if self._recording is None:
+            return QueueState(0, 0.0)
+        state = self._recording.state()
+        return QueueState(state.waiting, state.oldest_s)
+
+
+def check_cameras(config: Config) -> None:
+    """Check what can be known without a connection. Raises UsageError naming the camera."""
+    if not config.cameras:
+        raise UsageError("no cameras: name some under `cameras:` in the configuration; configs/live.yaml shows how")
+    for name, camera in config.cameras.items():
+        try:
+            password_of(camera)
+        except UsageError as error:
+            raise UsageError(f"cameras.{name}: {error}") from error
+
+
+def source_of(name: str, config: Camera) -> LiveSource:
+    """Give the source that fits a camera's address."""
+    return NetworkCamera(name, config) if config.url is not None else UsbCamera(name, config)
+
+
+def _capture_of(name: str, config: Camera, mailbox: Mailbox[RawFrame], stats: CameraStats, first_session: int) -> LiveCapture:
+    gate = MotionGate if config.motion_gate else None
+    return LiveCapture(source_of(name, config), config, mailbox, stats, first_session=first_session, make_gate=gate)
+
+
+def _modified(file: Path | None) -> tuple[int, int] | None:
+    """Tell one content of a file from another; None if it is not there."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+__all__ = ["Daemon", "HostClockState", "check_cameras", "source_of"]
