@@ -1,0 +1,300 @@
+"""What a running program tells Prometheus: durations as they happen; cameras, queues and clocks when they are asked for.
+
+Names follow https://prometheus.io/docs/practices/naming/: base units, ``_total`` for what only grows. Labels hold names of cameras,
+causes and models; never plates, addresses or credentials.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, get_args
+
+from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from streamer.errors import SourceReason
+from streamer.live.health_state import HostClock, QueueState, Recent
+from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
+from streamer.ports import StreamFacts
+from streamer.types import ModelInfo
+
+_log = logging.getLogger(__name__)
+
+_PREFIX: Final = "plate_streamer_"
+
+# Fine where the work on two cores lies, and with the default of live.max_age_s (1 s) among them.
+_STAGE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_BATCH_BUCKETS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
+_AGE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0)
+# A vehicle's event comes when its track ends: tracker.lost_after_s (1.5 s) after its last frame, at the earliest.
+_LATENCY_BUCKETS: Final = (0.25, 0.5, 1.0, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
+
+_RECENT_FRAMES: Final = 1000
+_RECENT_EVENTS: Final = 200
+_RECENT_BATCHES: Final = 200
+
+_Get = Callable[[CameraSnapshot], float | None]
+_Family = CounterMetricFamily | GaugeMetricFamily
+
+
+def _of_stream(get: Callable[[StreamFacts], float | None]) -> _Get:
+    return lambda camera: None if camera.facts is None else get(camera.facts)
+
+
+_COUNTERS: Final[tuple[tuple[str, str, _Get], ...]] = (
+    ("frames_offered", "Frames that the camera's sessions gave.", lambda c: c.offered),
+    ("frames_analysed", "Frames in which plates were looked for.", lambda c: c.analysed),
+    ("frames_suspect", "Frames offered that may be damaged: nothing of them is read.", lambda c: c.suspect),
+    ("sessions", "Connections to the camera that gave a picture.", lambda c: c.session),
+    ("events", "Events recorded, one for each vehicle.", lambda c: c.events),
+    ("plates", "Events recorded that have a plate.", lambda c: c.plates),
+    ("stream_received_bytes", "Bytes of video that came.", _of_stream(lambda f: f.bytes_read)),
+    ("stream_packets", "Packets of video that came.", _of_stream(lambda f: f.packets)),
+    ("stream_packets_skipped", "Packets that were not decoded on purpose.", _of_stream(lambda f: f.packets_skipped)),
+    ("stream_clock_reports", "Sender reports (RTCP) that told the camera's clock.", _of_stream(lambda f: f.clock_reports)),
+)
+
+_GAUGES: Final[tuple[tuple[str, str, _Get], ...]] = (
+    ("frames_waiting", "Frames offered whose turn has not come.", lambda c: c.waiting),
+    ("camera_state_age_seconds", "How long the camera's state has lasted.", lambda c: c.since_s),
+    ("frames_per_second", "Frames a second that come, over some seconds.", lambda c: c.fps),
+    ("analysed_frames_per_second", "Frames a second that are analysed, over some seconds.", lambda c: c.analysed_fps),
+    ("rate_limit_frames_per_second", "Rate that a busy machine allows; absent where there is no limit.", lambda c: c.rate_limit_fps),
+    ("last_frame_age_seconds", "Time since the last frame came.", lambda c: c.frame_age_s),
+    ("last_plate_age_seconds", "Time since a plate was seen in any frame.", lambda c: c.plate_age_s),
+    ("brightness_ratio", "Mean of the grey picture, from 0 (black) to 1 (white).", lambda c: c.brightness),
+    ("sharpness", "How sharp the picture is; to be compared with the same camera's usual value.", lambda c: c.sharpness),
+    ("clock_offset_seconds", "From exposure by the camera's clock to arrival by this machine's.", lambda c: c.clock_offset_s),
+    ("stream_key_frame_interval_seconds", "Time between the last two key frames.", _of_stream(lambda f: f.key_frame_interval_s)),
+    ("stream_announced_frames_per_second", "Rate that the camera announces.", _of_stream(lambda f: f.fps)),
+)
+
+
+class Metrics(Collector):
+    """All metrics of one program, in a registry of their own. A ``ports.Meter``; all methods from any thread."""
+
+    def __init__(self, version: str) -> None:
+        """Take the program's version."""
+        self._registry = CollectorRegistry()
+        self._version = version
+        self._cameras: Callable[[], Sequence[CameraSnapshot]] = tuple
+        self._host_clock: Callable[[], HostClock | None] = lambda: None
+        self._queues: dict[str, Callable[[], QueueState]] = {}
+        self._models: dict[str, ModelInfo] = {}
+        self._failures = 0
+        self._recent_lock = threading.Lock()
+        self._recent_batches: deque[float] = deque(maxlen=_RECENT_BATCHES)
+        self._recent_ages: deque[float] = deque(maxlen=_RECENT_FRAMES)
+        self._recent_latencies: deque[float] = deque(maxlen=_RECENT_EVENTS)
+        self._stages = self._histogram("stage_seconds", "How long one step of the work took for one batch.", ["stage"], _STAGE_BUCKETS)
+        self._batches = self._histogram("batch_frames", "Frames that were analysed together.", [], _BATCH_BUCKETS)
+        self._ages = self._histogram("frame_age_seconds", "How old a frame was when its analysis began.", ["camera"], _AGE_BUCKETS)
+        self._latencies = self._histogram(
+            "event_latency_seconds", "From a vehicle's last frame to its event in the record.", ["camera"], _LATENCY_BUCKETS
+        )
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(self)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Take how long one step took for one batch."""
+        self._stages.labels(label(name)).observe(_duration(seconds))
+
+    def batch(self, frames: int) -> None:
+        """Take how many frames one batch had."""
+        self._batches.observe(frames)
+        with self._recent_lock:
+            self._recent_batches.append(frames)
+
+    def frame_age(self, source_id: str, seconds: float) -> None:
+        """Take how old a frame was when its analysis began."""
+        self._ages.labels(label(source_id)).observe(_duration(seconds))
+        with self._recent_lock:
+            self._recent_ages.append(_duration(seconds))
+
+    def event_latency(self, source_id: str, seconds: float) -> None:
+        """Take how long it took from a vehicle's last frame to its event in the record."""
+        self._latencies.labels(label(source_id)).observe(_duration(seconds))
+        with self._recent_lock:
+            self._recent_latencies.append(_duration(seconds))
+
+    def watch(self, cameras: Callable[[], Sequence[CameraSnapshot]]) -> None:
+        """Take what gives the cameras of the moment; it is called at every scrape."""
+        self._cameras = cameras
+
+    def watch_queue(self, name: str, state: Callable[[], QueueState]) -> None:
+        """Take what gives the state of a queue (``recorder``); it is called at every scrape."""
+        self._queues = {**self._queues, name: state}
+
+    def watch_host_clock(self, clock: Callable[[], HostClock | None]) -> None:
+        """Take what gives the state of this machine's clock. It is called at every scrape, so it must not wait for a time service."""
+        self._host_clock = clock
+
+    def tell_models(self, *, detector: ModelInfo, reader: ModelInfo) -> None:
+        """Take which models do the work."""
+        self._models = {"detector": detector, "reader": reader}
+
+    def forget(self, source_id: str) -> None:
+        """Drop the histograms of a camera that was removed."""
+        for histogram in (self._ages, self._latencies):
+            histogram.remove(label(source_id))
+
+    def recent(self) -> Recent:
+        """Give how the work has gone lately: the last 200 batches, 1000 frames and 200 events."""
+        with self._recent_lock:
+            batches, ages, latencies = list(self._recent_batches), list(self._recent_ages), list(self._recent_latencies)
+        return Recent(
+            batch_frames=sum(batches) / len(batches) if batches else None,
+            frame_age_p50_s=_quantile(ages, 0.5),
+            frame_age_p95_s=_quantile(ages, 0.95),
+            event_latency_p50_s=_quantile(latencies, 0.5),
+            event_latency_p95_s=_quantile(latencies, 0.95),
+        )
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """Give everything as text and its content type: OpenMetrics or Prometheus's text, by the HTTP header ``Accept``."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is asked for at scrape time. What fails is left out, logged and counted, so that the rest is told."""
+        for name, part in (("build", self._build), ("cameras", self._of_cameras), ("queues", self._of_queues), ("clock", self._of_clock)):
+            try:
+                # Whole parts only: a family with half of its cameras would look like cameras that went away.
+                families = list(part())
+            except Exception:  # noqa: BLE001 - whatever a part meets, the scrape must tell the others
+                self._failures += 1
+                _log.warning("metrics of the %s could not be given", name, exc_info=True)
+            else:
+                yield from families
+        failures = CounterMetricFamily(_PREFIX + "scrape_failures", "Parts of the metrics that could not be given.")
+        failures.add_metric([], self._failures)
+        yield failures
+
+    def _histogram(self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
+        return Histogram(_PREFIX + name, text, labels, registry=self._registry, buckets=buckets)
+
+    def _build(self) -> Iterator[Metric]:
+        build = InfoMetricFamily(_PREFIX + "build", "Which program this is.")
+        build.add_metric([], {"version": label(self._version), "python": platform.python_version()})
+        yield build
+        models = InfoMetricFamily(_PREFIX + "model", "Which models do the work.", labels=["role"])
+        for role, model in self._models.items():
+            models.add_metric([role], {"name": label(model.name), "sha256": label(model.sha256), "backend": label(model.backend)})
+        yield models
+
+    def _of_queues(self) -> Iterator[Metric]:
+        depth = GaugeMetricFamily(_PREFIX + "queue_entries", "What waits in a queue.", labels=["queue"])
+        oldest = GaugeMetricFamily(_PREFIX + "queue_oldest_age_seconds", "How long the oldest entry has waited.", labels=["queue"])
+        for name, give in self._queues.items():
+            state = give()
+            depth.add_metric([label(name)], state.depth)
+            oldest.add_metric([label(name)], state.oldest_s)
+        yield from (depth, oldest)
+
+    def _of_clock(self) -> Iterator[Metric]:
+        clock = self._host_clock()
+        if clock is None:
+            return
+        for name, text, value in (
+            ("host_clock_synchronised", "1 if this machine's clock is synchronised.", clock.synchronised),
+            ("host_clock_offset_seconds", "How far this machine's clock is ahead of true time.", clock.offset_s),
+            ("host_clock_error_seconds", "Largest error of this machine's clock, as estimated.", clock.error_s),
+        ):
+            if value is not None:
+                yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+
+    def _of_cameras(self) -> Iterator[Metric]:
+        cameras = self._cameras()
+        for name, text, get in _COUNTERS:
+            yield _filled(CounterMetricFamily(_PREFIX + name, text, labels=["camera"]), cameras, get)
+        for name, text, get in _GAUGES:
+            yield _filled(GaugeMetricFamily(_PREFIX + name, text, labels=["camera"]), cameras, get)
+        yield _split(
+            CounterMetricFamily(_PREFIX + "frames_dropped", "Frames that were not analysed, by cause.", labels=["camera", "cause"]),
+            cameras,
+            get_args(DropCause),
+            lambda camera: camera.dropped,
+        )
+        yield _split(
+            CounterMetricFamily(_PREFIX + "faults", "Sessions and attempts that ended, by reason.", labels=["camera", "reason"]),
+            cameras,
+            get_args(SourceReason),
+            lambda camera: camera.faults,
+        )
+        yield _split(
+            GaugeMetricFamily(_PREFIX + "camera_state", "1 for the state that the camera is in.", labels=["camera", "state"]),
+            cameras,
+            get_args(CameraState),
+            lambda camera: {camera.state: 1},
+        )
+        yield _split(
+            GaugeMetricFamily(_PREFIX + "blind", "1 for what makes a live camera no use.", labels=["camera", "kind"]),
+            cameras,
+            get_args(Blind),
+            lambda camera: {camera.blind: 1},
+        )
+        yield _split(
+            GaugeMetricFamily(_PREFIX + "clock_source", "1 for where times of exposure come from.", labels=["camera", "source"]),
+            cameras,
+            ("rtcp", "arrival"),
+            lambda camera: {camera.clock: 1},
+        )
+        yield _streams(cameras)
+
+
+def label(text: str) -> str:
+    """Make a text fit for a label: names of files may hold what UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _duration(seconds: float) -> float:
+    """Give zero for what is no duration: a sum that fell or became NaN would break every rate made of it."""
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    """Give the nearest rank, which is a value that was measured."""
+    return sorted(values)[math.ceil(share * len(values)) - 1] if values else None
+
+
+def _filled(family: _Family, cameras: Iterable[CameraSnapshot], get: _Get) -> _Family:
+    for camera in cameras:
+        value = get(camera)
+        if value is not None:
+            family.add_metric([label(camera.source_id)], value)
+    return family
+
+
+def _split(
+    family: _Family,
+    cameras: Iterable[CameraSnapshot],
+    kinds: Sequence[str],
+    get: Callable[[CameraSnapshot], Mapping[Any, int]],
+) -> _Family:
+    """Tell every kind, zeros too: a rate needs to see a counter before it grows."""
+    for camera in cameras:
+        values = get(camera)
+        for kind in kinds:
+            family.add_metric([label(camera.source_id), kind], values.get(kind, 0))
+    return family
+
+
+def _streams(cameras: Iterable[CameraSnapshot]) -> Metric:
+    family = InfoMetricFamily(_PREFIX + "stream", "What the camera sends, and how it is decoded.", labels=["camera"])
+    for camera in cameras:
+        if camera.facts is not None:
+            facts = camera.facts
+            size = f"{facts.width}x{facts.height}" if facts.width and facts.height else ""
+            family.add_metric(
+                [label(camera.source_id)], {"codec": label(facts.codec or ""), "size": size, "decoder": label(facts.decoder or "")}
+            )
+    return family
