@@ -222,3 +222,38 @@ def test_under_stress_files_lose_nothing_and_every_live_frame_is_taken_or_counte
         assert all(earlier < later for earlier, later in pairwise(indices))
         assert len(indices) + mailbox.dropped[source] == count
     assert not any(mailbox.dropped[source] for source in files)
+
+
+def test_live_sources_come_and_go() -> None:
+    mailbox: Mailbox[Frame] = Mailbox()
+    assert mailbox.put(frame("cam", 0)) is False, "nobody takes frames of a source that is not known"
+    mailbox.add("cam")
+    with pytest.raises(ValueError, match="cam"):
+        mailbox.add("cam")
+    mailbox.put(frame("cam", 0))
+    mailbox.put(SessionEnd("cam", 0))
+    mailbox.put(frame("cam", 1, session=1))
+    assert mailbox.remove("cam") == [SessionEnd("cam", 0)]
+    assert mailbox.remove("cam") == []
+    assert mailbox.put(frame("cam", 2, session=1)) is False
+    mailbox.add("cam")
+    assert mailbox.put(frame("cam", 0, session=2))
+    assert names(mailbox.take(8, 0.0, wait_s=0.0)) == ["cam0"]
+
+
+def test_a_bounded_wait_ends_with_nothing_or_with_what_came() -> None:
+    mailbox: Mailbox[Frame] = Mailbox()
+    assert mailbox.take(8, 0.0, wait_s=0.01) == []
+    mailbox.add("cam")
+    comes = threading.Thread(target=lambda: mailbox.put(frame("cam", 0)))
+    comes.start()
+    assert names(mailbox.take(8, 0.0, wait_s=60.0)) == ["cam0"]
+    comes.join()
+
+
+def test_each_replaced_frame_is_told() -> None:
+    told: list[str] = []
+    mailbox: Mailbox[Frame] = Mailbox(live=["a", "b"], on_replaced=told.append)
+    for index in range(3):
+        mailbox.put(frame("a", index))
+    assert told == ["a", "a"]

@@ -70,6 +70,7 @@ class RecordingThread:
         self._waiting: deque[tuple[float, Passage]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._deadline = float("inf")
         self._recorded = 0
         self._lost = 0
         self._failure: str | None = None
@@ -93,11 +94,12 @@ class RecordingThread:
             self._changed.notify_all()
 
     def close(self, timeout_s: float) -> bool:
-        """Record what waits and end; False if that did not come to an end in time. What the store does not take by then is lost, and told."""
+        """Record what waits and end; False if that took too long. What the store does not take by then is lost, and told."""
         with self._changed:
             self._closing = True
+            self._deadline = self._clock() + timeout_s
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        self._thread.join(timeout_s + RETRY_S[1])
         state = self.state()
         if state.waiting:
             _log.error("%d events could not be recorded before the end: %s", state.waiting, state.failure or "no time left")
@@ -114,10 +116,9 @@ class RecordingThread:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing or self._behind)
                 batch = [passage for _, passage in list(self._waiting)[:BATCH]]
-                closing = self._closing
             if not batch and not self._behind:
                 return  # closing, and nothing is left
-            if not self._step(batch) and not self._pause(last_try=closing):
+            if not self._step(batch) and not self._pause():
                 return
 
     def _step(self, batch: Sequence[Passage]) -> bool:
@@ -132,7 +133,7 @@ class RecordingThread:
             self._recorder.deliver()
         except (StoreError, SinkError) as error:
             if self._failure != str(error):
-                _log.error("recording fails: %s; trying again", error)  # noqa: TRY400 (the message says it all)
+                _log.error("recording fails: %s; trying again", error)
             self._failure = str(error)
             self._behind = True
             return False
@@ -147,11 +148,12 @@ class RecordingThread:
                 self._waiting.popleft()
             self._recorded += count
 
-    def _pause(self, *, last_try: bool) -> bool:
-        """Wait before the next attempt; False if there is to be none."""
-        if last_try:
-            return False
+    def _pause(self) -> bool:
+        """Wait before the next attempt; False if there is no time left for one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing, self._retry_s)
+            left_s = self._deadline - self._clock()
+            if left_s <= 0:
+                return False
+            self._changed.wait(min(self._retry_s, left_s))
         self._retry_s = min(2 * self._retry_s, RETRY_S[1])
         return True
