@@ -1,6 +1,7 @@
 """The pipeline with scripted networks and the real tracker, vote and passages."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -184,3 +185,35 @@ def test_crops_do_not_pin_their_frames() -> None:
     pipeline = build()
     passages = [*pipeline.process(frames("gate", [(1, 0.0, 1.0, 40)], 2.0)), *pipeline.flush()]
     assert all(p.crop.base is None and p.crop.dtype == np.uint8 for p in passages)
+
+
+def damaged(frame: Frame, number: int) -> Frame:
+    """What a damaged picture may look like: another plate where the vehicle is, and one where none is."""
+    _, x, y = (spelled(frame.image) or [(0, 40, 40)])[0]
+    return replace(frame, image=picture([(number, x, y), (number, 500, 300)]), suspect=True)
+
+
+def test_damage_neither_votes_nor_makes_vehicles_but_keeps_track_of_them() -> None:
+    sound = frames("gate", [(1, 0.0, 4.0, 40)], 6.0)
+    half = [damaged(frame, 2) if 10 <= frame.index < 30 else frame for frame in sound]
+    pipeline = build()
+    finals = [p for p in [*pipeline.process(half), *pipeline.flush()] if p.state == "final"]
+    assert [(p.plate, p.tracks) for p in finals] == [("AB12CDE", (1,))]
+    assert finals[0].looks == 41 - 20
+
+
+def test_other_rules_hold_for_what_comes_and_vehicles_in_view_are_not_split() -> None:
+    pipeline = build()
+    scene = frames("gate", [(1, 0.0, 3.0, 40), (2, 16.0, 19.0, 40)], 32.0)
+    strict = PassageRules(0.2, 8.0, 10.0, 4.0, replace(RULES, min_reads=50))
+    passages = pipeline.process(scene[:20])
+    pipeline.adopt(lambda: PlateTracker(lost_after_s=1.5, reach=3.0, min_score=0.25), lambda source: PassageBook(source, strict, FORMATS))
+    passages += [*pipeline.process(scene[20:]), *pipeline.flush()]
+    assert [(p.plate, p.raw) for p in passages if p.state == "final"] == [("AB12CDE", "AB12CDE"), (None, "XY98ZWV")]
+
+
+def test_what_live_frames_tell_of_their_times_reaches_the_passage() -> None:
+    told = [replace(frame, clock="rtcp", clock_offset_s=0.25, age_s=0.125) for frame in frames("gate", [(1, 0.0, 2.0, 40)], 3.0)]
+    pipeline = build()
+    final = next(p for p in [*pipeline.process(told), *pipeline.flush()] if p.state == "final")
+    assert (final.clock, final.clock_offset_s, final.age_s) == ("rtcp", 0.25, 0.125)
