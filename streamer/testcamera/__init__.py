@@ -7,10 +7,12 @@ In tests::
         camera.faults.stall()
 """
 
+from streamer.testcamera.annexb import Codec
 from streamer.testcamera.auth import Login
 from streamer.testcamera.camera import Camera
 from streamer.testcamera.clip import AccessUnit, Clip, join_clips, load_clip
 from streamer.testcamera.faults import Faults, TimedFault, parse_timed
+from streamer.testcamera.mjpeg import MjpegCamera, MjpegServer
 from streamer.testcamera.server import CameraServer, TestCamera, tls_context
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "Camera",
     "CameraServer",
     "Clip",
+    "Codec",
     "Faults",
     "Login",
+    "MjpegCamera",
+    "MjpegServer",
     "TestCamera",
     "TimedFault",
     "join_clips",

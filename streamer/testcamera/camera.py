@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from streamer.testcamera.clip import Clip
 from streamer.testcamera.faults import Faults
-from streamer.testcamera.sdp import describe
 from streamer.testcamera.timeline import Timeline
 
 _REMEMBERED = 100_000
@@ -50,7 +49,6 @@ class Camera:
         self.clip = clip
         self.timeline = Timeline(clip, loop=loop, clock=time.monotonic)
         self.faults = Faults(_Lines(self))
-        self.description = describe(name, clip)
         self.requests: deque[tuple[float, str]] = deque(maxlen=10_000)
         """(``time.monotonic()``, method) of every request, answered or not."""
         self.sent_at: dict[int, float] = {}

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 64
 
+_RETRY_S = 0.05
+"""After a connection could not be accepted: without free descriptors, accept fails at once, again and again."""
+
 
 class Listener:
     """Accepts connections and serves each in a thread of its own. Any thread."""
@@ -39,6 +42,7 @@ class Listener:
         self._name = name
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
         self._wires: set[Wire] = set()
         self._threads: set[threading.Thread] = set()
         self.online()
@@ -51,14 +55,16 @@ class Listener:
             listening = socket.create_server((self.host, self.port), family=_family(self.host), backlog=_BACKLOG)
             self.port = listening.getsockname()[1]
             self._socket = listening
-            self._start(self._accept, listening)
+            self._accepting = self._start(self._accept, listening)
 
     def offline(self) -> None:
         """Close the port: further clients are refused. Those that are connected stay."""
         with self._lock:
             listening, self._socket = self._socket, None
-        if listening is not None:
+            accepting = self._accepting
+        if listening is not None and accepting is not None:
             listening.shutdown(socket.SHUT_RDWR)  # wakes accept, whose thread closes it
+            accepting.join()
 
     @property
     def wires(self) -> tuple[Wire, ...]:
@@ -76,10 +82,11 @@ class Listener:
             threads = tuple(self._threads)
         _join(threads, deadline)
 
-    def _start(self, target: Callable[..., None], argument: object) -> None:
+    def _start(self, target: Callable[..., None], argument: object) -> threading.Thread:
         thread = threading.Thread(target=self._run, args=(target, argument), name=f"{self._name} {target.__name__}", daemon=True)
         self._threads.add(thread)
         thread.start()
+        return thread
 
     def _run(self, target: Callable[..., None], argument: object) -> None:
         try:
@@ -93,13 +100,18 @@ class Listener:
             while True:
                 try:
                     connection, _ = listening.accept()
-                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                except OSError as error:
+                    if self._socket is not listening:
+                        return
+                    logger.warning("a connection cannot be accepted: %s", error)
+                    time.sleep(_RETRY_S)
+                    continue
+                try:
                     wire = Wire(connection)
-                except OSError:
-                    with self._lock:
-                        if self._socket is not listening:
-                            return
-                    continue  # a client that was gone before it was accepted
+                except OSError as error:
+                    logger.debug("a client was gone before it was served: %s", error)
+                    connection.close()
+                    continue
                 with self._lock:
                     self._wires.add(wire)
                     if self._socket is not listening:

@@ -29,6 +29,8 @@ _BYE = 203
 _VERSION = 0x80
 _START, _END = 0x80, 0x40
 _HEADER = struct.Struct(">BBHII")
+HEADER_BYTES = _HEADER.size
+"""Of an RTP packet, without contributing sources and extensions."""
 
 
 def payloads_of(codec: Codec, nals: Iterable[bytes], max_payload: int = MAX_PAYLOAD) -> tuple[bytes, ...]:

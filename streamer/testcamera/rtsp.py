@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from streamer.testcamera.auth import Login
 from streamer.testcamera.camera import Camera
 from streamer.testcamera.messages import Request, RequestParser, answer
-from streamer.testcamera.sdp import TRACK
+from streamer.testcamera.rtpstream import RtpStream
+from streamer.testcamera.sdp import TRACK, describe
 from streamer.testcamera.sender import Sender
 from streamer.testcamera.transport import Datagrams, Interleaved, Transport
 from streamer.testcamera.wire import Wire
@@ -36,7 +37,6 @@ class Conversation:
             "DESCRIBE": self._describe,
             "SETUP": self._set_up,
             "PLAY": self._play,
-            "PAUSE": self._keep_alive,
             "GET_PARAMETER": self._keep_alive,
             "SET_PARAMETER": self._keep_alive,
             "TEARDOWN": self._keep_alive,
@@ -89,7 +89,7 @@ class Conversation:
 
     def _describe(self, camera: Camera, request: Request) -> bytes:
         headers = {"Content-Type": "application/sdp", "Content-Base": f"{request.url.rstrip('/')}/"}
-        return answer(request, 200, headers, camera.description)
+        return answer(request, 200, headers, describe(camera.name, camera.clip))
 
     def _set_up(self, camera: Camera, request: Request) -> bytes:
         asked = request.headers.get("transport", "")
@@ -98,9 +98,10 @@ class Conversation:
         transport, agreed = self._transport(asked)
         if transport is None:
             return answer(request, 461)
-        self._sender = Sender(camera, transport, self._wire.hang_up)
+        stream = RtpStream(camera, transport)
+        self._sender = Sender(camera, stream, self._wire.hang_up)
         session = f"{self._session};timeout={_SESSION_TIMEOUT_S}"
-        return answer(request, 200, {"Transport": f"{agreed};ssrc={self._sender.source:08X}", "Session": session})
+        return answer(request, 200, {"Transport": f"{agreed};ssrc={stream.source:08X}", "Session": session})
 
     def _transport(self, asked: str) -> tuple[Transport | None, str]:
         """Give what the client asks for, and how it is confirmed; None if it cannot be had."""

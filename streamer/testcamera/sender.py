@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from streamer.testcamera.camera import Camera
 from streamer.testcamera.faults import State
-from streamer.testcamera.rtp import CLOCK_HZ, MASK_32, bye, header, sender_report
-from streamer.testcamera.transport import Transport
 
 logger = logging.getLogger(__name__)
 
 LATE_S = 0.5
 """A client that is further behind gets no backlog: what is overdue is skipped, up to the next key picture."""
 
-REPORT_INTERVAL_S = 1.0
-"""Between sender reports. Cameras send one every one to five seconds."""
+_PATIENCE_S = 0.25
+"""Longest wait for a picture without asking again when it is due: the rate may have changed."""
 
-_FUZZED_BYTES = 4
+
+class Stream(Protocol):
+    """How pictures become bytes for one client. Used by one thread. Raises OSError when the client is gone."""
+
+    def tell(self, number: int, faults: State) -> None:
+        """Be told that a picture is due, before it is sent, and even if it is not."""
+
+    def send(self, index: int, faults: State) -> None:
+        """Send a picture of the clip, or what the faults make of it."""
+
+    def end(self) -> None:
+        """Say that nothing more will come."""
+
+    def close(self) -> None:
+        """Release sockets of its own."""
 
 
 class Sender:
@@ -30,35 +42,27 @@ class Sender:
     Losing a client is not an error: the next one gets a sender of its own.
     """
 
-    def __init__(self, camera: Camera, transport: Transport, on_end: Callable[[], None]) -> None:
+    def __init__(self, camera: Camera, stream: Stream, on_end: Callable[[], None]) -> None:
         """Prepare; ``on_end`` is called, in the sender's thread, when the clip is over or the client is gone."""
-        dice = random.SystemRandom()
-        self.source = dice.getrandbits(32)
-        self.first_sequence = dice.getrandbits(16)
-        self.first_stamp = dice.getrandbits(32)
         self._camera = camera
-        self._transport = transport
+        self._stream = stream
         self._on_end = on_end
-        self._dice = camera.new_random()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"test camera {camera.name} sender", daemon=True)
         self._byes = camera.faults.state.byes
         self._needs_key = True
         self._shown: int | None = None  # the key picture that a frozen camera repeats
-        self._packets = self._octets = 0
-        self._stamp = 0
-        self._reported_at = float("-inf")
 
     def start(self) -> None:
-        """Begin."""
+        """Begin. Once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop and wait for the thread; the connection has to be ended before, or the thread may be waiting for the client."""
+        """Stop and wait for the thread; end the connection before, or the thread may be waiting for the client."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._transport.close()
+        self._stream.close()
 
     def _run(self) -> None:
         self._camera.note_client(1)
@@ -78,85 +82,47 @@ class Sender:
         while not timeline.is_over(number):
             late = time.monotonic() - timeline.due(number)
             if late < 0:
-                if self._stop.wait(min(-late, 0.25)):  # the rate may change meanwhile
+                if self._stop.wait(min(-late, _PATIENCE_S)):
                     return
-                continue
-            if late > LATE_S:
+            elif late > LATE_S:
                 next_number = timeline.next_number(time.monotonic())
                 self._camera.note_skipped(next_number - number)
                 number, self._needs_key = next_number, True
-                continue
-            if not self._turn(number) or self._stop.is_set():
-                return
-            number += 1
-        self._transport.send([bye(self.source)], control=True)
+            else:
+                if not self._turn(number) or self._stop.is_set():
+                    return
+                number += 1
+        self._stream.end()
 
     def _turn(self, number: int) -> bool:
         """Send a picture, or what the faults make of it; False at the end."""
         faults = self._camera.faults.state
         if faults.byes > self._byes:
-            self._transport.send([bye(self.source)], control=True)
+            self._stream.end()
             self._stop.wait()
             return False
         if faults.stalled:
             self._needs_key = True
             return True
-        if not faults.stamps_frozen:
-            self._stamp = (self.first_stamp + self._camera.timeline.stamp(number) + round(faults.jump_s * CLOCK_HZ)) & MASK_32
-        self._report(number, faults)
+        self._stream.tell(number, faults)
         index = self._choose(number % len(self._camera.clip), faults)
         if index is not None:
             at = time.monotonic()
-            self._transport.send(self._packed(index, faults))
+            self._stream.send(index, faults)
             self._camera.note_sent(number, at)
         return True
 
     def _choose(self, index: int, faults: State) -> int | None:
         """Give which picture of the clip goes out; None: none."""
-        key = self._camera.clip.units[index].key
+        units = self._camera.clip.units
         if faults.no_video:
             self._needs_key = True
             return None
-        if key and not faults.frozen:
-            self._needs_key, self._shown = False, index
-        elif faults.frozen:
+        if faults.frozen:
             self._needs_key = True  # the pictures after it build upon others than the one that is repeated
-            self._shown = self._shown if self._shown is not None else self._last_key(index)
+            if self._shown is None:
+                self._shown = next(at for at in range(index, -1, -1) if units[at].key)
             return self._shown
+        if units[index].key:
+            self._needs_key, self._shown = False, index
         return None if self._needs_key else index
-
-    def _last_key(self, index: int) -> int:
-        units = self._camera.clip.units
-        return next(at for at in range(index, -1, -1) if units[at].key)
-
-    def _report(self, number: int, faults: State) -> None:
-        """Tell the camera's clock, with the time at which this picture was due as the time of its exposure."""
-        now = time.monotonic()
-        if not faults.reports or now - self._reported_at < REPORT_INTERVAL_S:
-            return
-        self._reported_at = now
-        exposed = time.time() - (now - self._camera.timeline.due(number)) + faults.clock_error_s
-        self._transport.send([sender_report(self.source, exposed, self._stamp, self._packets, self._octets)], control=True)
-
-    def _packed(self, index: int, faults: State) -> list[bytes]:
-        payloads = self._camera.clip.payloads[index]
-        first = self.first_sequence + self._packets
-        last = len(payloads) - 1
-        packets = [
-            header(first + place, self._stamp, self.source, marker=place == last) + payload for place, payload in enumerate(payloads)
-        ]
-        self._packets += len(packets)
-        self._octets += sum(map(len, payloads))
-        return [self._spoilt(packet, faults) for packet in packets if not faults.loss or self._dice.random() >= faults.loss]
-
-    def _spoilt(self, packet: bytes, faults: State) -> bytes:
-        if faults.garbage is not None:
-            return (
-                self._dice.randbytes(len(packet)) if faults.garbage == "packets" else packet[:12] + self._dice.randbytes(len(packet) - 12)
-            )
-        if not faults.fuzz or self._dice.random() >= faults.fuzz:
-            return packet
-        changed = bytearray(packet)
-        for _ in range(_FUZZED_BYTES):
-            changed[self._dice.randrange(12, len(changed))] = self._dice.randrange(256)
-        return bytes(changed)

@@ -1,4 +1,4 @@
-"""RTSP cameras on one port."""
+"""Cameras on one port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote
 
 from streamer.errors import UsageError
@@ -19,8 +19,20 @@ from streamer.testcamera.rtsp import Conversation
 from streamer.testcamera.wire import Wire
 
 
-class CameraServer:
-    """Serves cameras under ``rtsp://host:port/NAME`` from when it is built until it is closed. Any thread."""
+class Talk(Protocol):
+    """A conversation with a client."""
+
+    camera: Camera | None
+    """Whose the client is; None until it says so."""
+
+    def run(self) -> None:
+        """Serve until the end of the connection. Raises OSError."""
+
+
+class PortServer:
+    """Serves cameras on a port from when it is built until it is closed. Any thread."""
+
+    scheme = ""
 
     def __init__(
         self,
@@ -29,7 +41,6 @@ class CameraServer:
         host: str = "127.0.0.1",
         port: int = 0,
         login: Login | None = None,
-        udp: bool = True,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Open the port.
@@ -39,8 +50,7 @@ class CameraServer:
             host: Address to listen at.
             port: 0 for any that is free.
             login: Who may look; None for everybody.
-            udp: Whether clients may have UDP; else they are told to come by TCP.
-            tls: With certificate and key: the port speaks TLS only (rtsps).
+            tls: With certificate and key: the port speaks TLS only (rtsps, https).
 
         Raises:
             UsageError: Two cameras have one name.
@@ -50,13 +60,16 @@ class CameraServer:
         if len(self.cameras) < len(cameras):
             raise UsageError(f"cameras need names of their own: {', '.join(camera.name for camera in cameras)}")
         self._login = login
-        self._udp = udp
-        self._scheme = "rtsp" if tls is None else "rtsps"
-        self._conversations: dict[Wire, Conversation] = {}
+        self._secure = tls is not None
+        self._talks: dict[Wire, Talk] = {}
         self._lock = threading.Lock()
         for camera in cameras:
             camera.attach(self)
         self._listener = Listener(host, port, self._serve, tls=tls, name="test camera")
+
+    def talk(self, wire: Wire) -> Talk:
+        """Begin a conversation."""
+        raise NotImplementedError
 
     @property
     def port(self) -> int:
@@ -72,12 +85,12 @@ class CameraServer:
         """Give a camera's address, with user and password if ``login``."""
         who = f"{quote(self._login.user, safe='')}:{quote(self._login.password, safe='')}@" if login and self._login is not None else ""
         host = f"[{self._listener.host}]" if ":" in self._listener.host else self._listener.host
-        return f"{self._scheme}://{who}{host}:{self.port}/{camera.path}"
+        return f"{self.scheme}{'s' if self._secure else ''}://{who}{host}:{self.port}/{camera.path}"
 
     def hang_up(self, camera: Camera, *, reset: bool) -> None:
         """End the connections of a camera, and those that have not said whose they are."""
         with self._lock:
-            wires = [wire for wire, conversation in self._conversations.items() if conversation.camera in (camera, None)]
+            wires = [wire for wire, talk in self._talks.items() if talk.camera in (camera, None)]
         for wire in wires:
             wire.hang_up(reset=reset)
 
@@ -102,14 +115,38 @@ class CameraServer:
         self.close()
 
     def _serve(self, wire: Wire) -> None:
-        conversation = Conversation(wire, self.cameras, self._login, udp=self._udp)
+        talk = self.talk(wire)
         with self._lock:
-            self._conversations[wire] = conversation
+            self._talks[wire] = talk
         try:
-            conversation.run()
+            talk.run()
         finally:
             with self._lock:
-                del self._conversations[wire]
+                del self._talks[wire]
+
+
+class CameraServer(PortServer):
+    """RTSP cameras under ``rtsp://host:port/NAME``."""
+
+    scheme = "rtsp"
+
+    def __init__(
+        self,
+        cameras: Sequence[Camera],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        login: Login | None = None,
+        tls: ssl.SSLContext | None = None,
+        udp: bool = True,
+    ) -> None:
+        """Open the port; see ``PortServer``. ``udp``: whether clients may have UDP; else they are told to come by TCP."""
+        self._udp = udp
+        super().__init__(cameras, host=host, port=port, login=login, tls=tls)
+
+    def talk(self, wire: Wire) -> Talk:
+        """Begin a conversation."""
+        return Conversation(wire, self.cameras, self._login, udp=self._udp)
 
 
 def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
@@ -122,8 +159,34 @@ def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-class TestCamera(Camera):
-    """One camera with a server of its own: ``with TestCamera(file) as camera: ...``."""
+class OwnPort(Camera):
+    """A camera with a server of its own, from when it is built until it is closed."""
+
+    own_server: PortServer
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        return self.own_server.port
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return self.own_server.connections
+
+    def close(self) -> None:
+        """End everything. Idempotent."""
+        self.own_server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class TestCamera(OwnPort):
+    """One RTSP camera: ``with TestCamera(file) as camera: ...``."""
 
     __test__ = False  # its name must not make pytest run it
 
@@ -142,24 +205,4 @@ class TestCamera(Camera):
     ) -> None:
         """Load the clip and open the port; see ``Camera`` and ``CameraServer``. Raises SourceError, OSError."""
         super().__init__(name, clip if isinstance(clip, Clip) else load_clip(clip), loop=loop, seed=seed)
-        self._own_server = CameraServer([self], host=host, port=port, login=login, udp=udp, tls=tls)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens at."""
-        return self._own_server.port
-
-    @property
-    def connections(self) -> int:
-        """How many there are."""
-        return self._own_server.connections
-
-    def close(self) -> None:
-        """End everything. Idempotent."""
-        self._own_server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self.own_server = CameraServer([self], host=host, port=port, login=login, tls=tls, udp=udp)

@@ -24,6 +24,7 @@ class Wire:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._turn = threading.Lock()
         self._sending = threading.Lock()
         self._ended = threading.Event()
