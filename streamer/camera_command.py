@@ -15,7 +15,7 @@ from types import FrameType
 from rich.console import Console
 
 from streamer.errors import UsageError
-from streamer.testcamera import Camera, CameraServer, Codec, Login, MjpegServer, TimedFault, load_clip, parse_timed, tls_context
+from streamer.testcamera import Camera, CameraServer, Codec, Login, MjpegServer, PortServer, TimedFault, load_clip, parse_timed, tls_context
 from streamer.testcamera.auth import Scheme
 
 _TICK_S = 0.1
@@ -36,7 +36,7 @@ def run_camera(
     cert: Path | None = None,
     key: Path | None = None,
     http_port: int | None = None,
-    lines: Iterable[str] = sys.stdin,
+    lines: Iterable[str] | None = None,
 ) -> int:
     """Serve each file as a camera that is named after it until a signal comes or, not in a loop, until all have been played.
 
@@ -53,7 +53,7 @@ def run_camera(
         cert: With ``key``: PEM files of a certificate; RTSP and HTTP speak TLS only.
         key: Of the certificate.
         http_port: Serve the same files as MJPEG over HTTP at this port too; 0 for any that is free.
-        lines: Where faults are typed: ``NAME FAULT VALUE``, or without the name for every camera.
+        lines: Where faults are typed: ``NAME FAULT VALUE``, or without the name for every camera; None for standard input.
 
     Returns:
         The exit code 0.
@@ -70,7 +70,7 @@ def run_camera(
         stop = stack.enter_context(_stopped_by_signals())
         rtsp = _cameras(files, None, loop)
         _check_names(timed, rtsp)
-        servers: list[CameraServer | MjpegServer] = []
+        servers: list[PortServer] = []
         _open(stack, servers, lambda: CameraServer(list(rtsp.values()), host=host, port=port, login=login, tls=tls, udp=udp), port)
         if http_port is not None:
             http = list(_cameras(files, "mjpeg", loop).values())
@@ -78,9 +78,11 @@ def run_camera(
         cameras = [camera for server in servers for camera in server.cameras.values()]
         for camera in cameras:
             console.print(camera.url, highlight=False, soft_wrap=True, markup=False)
-        typing = threading.Thread(target=_obey, args=(lines, cameras, console), name="fault lines", daemon=True)
+        typing = threading.Thread(
+            target=_obey, args=(sys.stdin if lines is None else lines, cameras, console), name="fault lines", daemon=True
+        )
         typing.start()
-        _play(cameras, timed, stop, loop=loop)
+        _play(cameras, timed, stop, console, loop=loop)
     return 0
 
 
@@ -107,7 +109,7 @@ def _cameras(files: Sequence[Path], codec: Codec | None, loop: bool) -> dict[str
     return cameras
 
 
-def _open(stack: ExitStack, servers: list[CameraServer | MjpegServer], build: Callable[[], CameraServer | MjpegServer], port: int) -> None:
+def _open(stack: ExitStack, servers: list[PortServer], build: Callable[[], PortServer], port: int) -> None:
     try:
         servers.append(stack.enter_context(build()))
     except OSError as error:
@@ -120,14 +122,14 @@ def _check_names(timed: Sequence[TimedFault], cameras: Mapping[str, Camera]) -> 
             raise UsageError(f"no such camera: {fault.camera}; there are {', '.join(cameras)}")
 
 
-def _play(cameras: Sequence[Camera], timed: Sequence[TimedFault], stop: threading.Event, *, loop: bool) -> None:
+def _play(cameras: Sequence[Camera], timed: Sequence[TimedFault], stop: threading.Event, console: Console, *, loop: bool) -> None:
     """Wait for the end, and let the faults that were ordered happen in their time."""
     began = time.monotonic()
     to_come = sorted(timed, key=lambda fault: fault.after_s)
     while not stop.wait(_TICK_S):
         while to_come and time.monotonic() - began >= to_come[0].after_s:
             fault = to_come.pop(0)
-            _apply(cameras, fault.camera, fault.line)
+            _apply(cameras, fault.camera, fault.line, console)
         if not loop and all(camera.timeline.ended and not camera.watched for camera in cameras):
             return
 
@@ -139,16 +141,18 @@ def _obey(lines: Iterable[str], cameras: Sequence[Camera], console: Console) -> 
         first, _, rest = line.strip().partition(" ")
         if not first:
             continue
-        try:
-            _apply(cameras, first if first in names else None, rest if first in names else line.strip())
-        except (UsageError, OSError) as error:
-            console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+        named = first in names
+        _apply(cameras, first if named else None, rest if named else line, console)
 
 
-def _apply(cameras: Sequence[Camera], name: str | None, line: str) -> None:
+def _apply(cameras: Sequence[Camera], name: str | None, line: str, console: Console) -> None:
     for camera in cameras:
         if name in (camera.name, None):
-            camera.faults.apply(line)
+            try:
+                camera.faults.apply(line)
+            except (UsageError, OSError) as error:  # mistyped; a port that somebody else has taken
+                console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+                return
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from streamer.testcamera.camera import Camera
 from streamer.testcamera.clip import AccessUnit, Clip, join_clips, load_clip
 from streamer.testcamera.faults import Faults, TimedFault, parse_timed
 from streamer.testcamera.mjpeg import MjpegCamera, MjpegServer
-from streamer.testcamera.server import CameraServer, TestCamera, tls_context
+from streamer.testcamera.server import CameraServer, PortServer, TestCamera, tls_context
 
 __all__ = [
     "AccessUnit",
@@ -25,6 +25,7 @@ __all__ = [
     "Login",
     "MjpegCamera",
     "MjpegServer",
+    "PortServer",
     "TestCamera",
     "TimedFault",
     "join_clips",

@@ -167,13 +167,19 @@ class Faults:
 
     def apply(self, line: str) -> None:
         """Do what a line says: a fault's name and its values, such as ``loss 0.01``. Raises UsageError."""
-        name, *words = line.split()
-        if name not in COMMANDS:
-            raise UsageError(f"no such fault: {name}; there are {', '.join(COMMANDS)}")
-        try:
-            getattr(self, name)(*COMMANDS[name](words))
-        except (ValueError, KeyError, IndexError) as error:
-            raise UsageError(f"{name} cannot be used with {' '.join(words) or 'no value'}") from error
+        name, values = read_line(line)
+        getattr(self, name)(*values)
+
+
+def read_line(line: str) -> tuple[str, tuple[object, ...]]:
+    """Give the fault that a line names, and its values. Raises UsageError."""
+    name, *words = line.split() or [""]
+    if name not in COMMANDS:
+        raise UsageError(f"no such fault: {name!r}; there are {', '.join(COMMANDS)}")
+    try:
+        return name, COMMANDS[name](words)
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"the fault {name} cannot be used with {' '.join(words) or 'no value'}") from error
 
 
 def _share(value: float) -> float:
@@ -194,6 +200,8 @@ def _number(words: Sequence[str]) -> tuple[float]:
 
 
 def _status(words: Sequence[str]) -> tuple[int | None]:
+    if words and not 100 <= int(words[0]) <= 999:
+        raise ValueError("no status")
     return (int(words[0]) if words else None,)
 
 
@@ -229,12 +237,13 @@ class TimedFault:
     after_s: float
 
 
-_TIMED = re.compile(r"(?:(?P<camera>[^:]+):)?(?P<line>[a-z]+(?: [^@]*)?)(?:@(?P<after>\d+(?:\.\d+)?)s?)?")
+_TIMED = re.compile(r"(?:(?P<camera>[^:]+):)?(?P<line>[^:@]+)(?:@(?P<after>\d+(?:\.\d+)?)s?)?")
 
 
 def parse_timed(text: str) -> TimedFault:
     """Read ``NAME:FAULT VALUE@10s``: after ten seconds; without a name for every camera, without a time at once. Raises UsageError."""
     match = _TIMED.fullmatch(text.strip())
-    if match is None or match["line"].split()[0] not in COMMANDS:
-        raise UsageError(f"no fault: {text!r}; write NAME:FAULT@10s, with one of {', '.join(COMMANDS)}")
+    if match is None:
+        raise UsageError(f"{text!r} is not NAME:FAULT@10s")
+    read_line(match["line"])
     return TimedFault(match["camera"], match["line"].strip(), float(match["after"] or 0.0))
