@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 class BoundedServer(HTTPServer):
     """Accepts clients and serves each in a thread, of which there are few. GET and HEAD only."""
 
-    request_queue_size = 32
+    request_queue_size = 128
 
     def __init__(
         self,
