@@ -20,7 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from streamer.errors import SourceReason
-from streamer.live.health_state import HostClock, QueueState, Recent
+from streamer.live.health_state import HostClockState, QueueState, Recent
 from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
 from streamer.ports import StreamFacts
 from streamer.types import ModelInfo
@@ -85,7 +85,7 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._version = version
         self._cameras: Callable[[], Sequence[CameraSnapshot]] = tuple
-        self._host_clock: Callable[[], HostClock | None] = lambda: None
+        self._host_clock: Callable[[], HostClockState | None] = lambda: None
         self._queues: dict[str, Callable[[], QueueState]] = {}
         self._models: dict[str, ModelInfo] = {}
         self._failures = 0
@@ -134,7 +134,7 @@ class Metrics(Collector):
         """Take what gives the state of a queue (``recorder``); it is called at every scrape."""
         self._queues = {**self._queues, name: state}
 
-    def watch_host_clock(self, clock: Callable[[], HostClock | None]) -> None:
+    def watch_host_clock(self, clock: Callable[[], HostClockState | None]) -> None:
         """Take what gives the state of this machine's clock. It is called at every scrape, so it must not wait for a time service."""
         self._host_clock = clock
 

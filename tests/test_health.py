@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ from streamer.live.health_state import (
     INFERENCE_STUCK_S,
     RECORD_STUCK_S,
     Health,
-    HostClock,
+    HostClockState,
     QueueState,
     Recent,
     needs_restart,
@@ -57,7 +58,7 @@ FINE = Health(
     recorder_error=None,
     dead_threads=(),
     cameras=(camera("gate").snapshot(), camera("yard", "backoff").snapshot()),
-    host_clock=HostClock("chrony", True, 0.001, 0.02),
+    host_clock=HostClockState("chrony", True, 0.001, 0.02),
 )
 
 
@@ -92,8 +93,13 @@ def serve(state) -> Iterator[Callable[..., HealthServer]]:
         server.close()
 
 
+def bound(server: HealthServer) -> tuple[str, int]:
+    address = urlsplit(server.address)
+    return str(address.hostname), int(address.port or 0)
+
+
 def ask(server: HealthServer, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(*server.address, timeout=10)
+    connection = http.client.HTTPConnection(*bound(server), timeout=10)
     try:
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
@@ -275,7 +281,7 @@ def test_nothing_tells_what_serves(serve, capfd):
 
 
 def exchange(server: HealthServer, request: bytes) -> bytes:
-    with socket.create_connection(server.address, timeout=10) as client:
+    with socket.create_connection(bound(server), timeout=10) as client:
         client.sendall(request)
         client.shutdown(socket.SHUT_WR)
         received = b""
@@ -349,7 +355,7 @@ def test_other_machines_need_a_token(serve, monkeypatch, host):
         serve(host=host)
     monkeypatch.setenv("HEALTH_TOKEN", "abc")
     server = serve(host=host, token_env="HEALTH_TOKEN")
-    port = server.address[1]
+    port = bound(server)[1]
     connection = http.client.HTTPConnection("::1" if ":" in host else "127.0.0.1", port, timeout=10)
     connection.request("GET", "/healthz")
     assert connection.getresponse().status == 401
@@ -378,11 +384,11 @@ def test_tokens_that_cannot_be_used_are_refused(tmp_path, monkeypatch):
 def test_ipv6_is_served(serve):
     server = serve(host="::1")
     assert ask(server, "/healthz")[0] == 200
-    assert server.url == f"http://[::1]:{server.address[1]}"
+    assert server.address == f"http://[::1]:{bound(server)[1]}"
 
 
 def test_a_port_in_use_is_named(serve):
-    port = serve().address[1]
+    port = bound(serve())[1]
     with pytest.raises(UsageError, match=rf"health\.port: port {port} of 127\.0\.0\.1 is in use"):
         serve(port=port)
 
@@ -404,8 +410,8 @@ def test_an_address_of_another_machine_is_named(serve, monkeypatch):
 
 def test_close_is_quick_repeatable_and_frees_the_port(serve):
     server = serve()
-    port = server.address[1]
-    silent = socket.create_connection(server.address, timeout=10)
+    port = bound(server)[1]
+    silent = socket.create_connection(bound(server), timeout=10)
     ask(server, "/healthz")
     began = time.monotonic()
     server.close()
@@ -440,7 +446,7 @@ def clients_served() -> int:
 
 def test_a_silent_client_is_cut_off(serve):
     server = serve(client_timeout_s=0.3)
-    with socket.create_connection(server.address, timeout=10) as client:
+    with socket.create_connection(bound(server), timeout=10) as client:
         assert client.recv(1) == b""
 
 
@@ -457,7 +463,7 @@ def sends_on(client: socket.socket) -> bool:
 
 def test_a_client_that_sends_drop_by_drop_is_cut_off(serve):
     server = serve(client_timeout_s=0.5)
-    with socket.create_connection(server.address, timeout=10) as client:
+    with socket.create_connection(bound(server), timeout=10) as client:
         client.settimeout(0.05)
         began = time.monotonic()
         while sends_on(client):
@@ -468,7 +474,7 @@ def test_a_client_that_sends_drop_by_drop_is_cut_off(serve):
 def test_many_silent_clients_take_neither_threads_nor_the_answer(serve):
     server = serve(client_timeout_s=60)
     descriptors = descriptors_open()
-    silent = [socket.create_connection(server.address, timeout=10) for _ in range(5 * MAX_CLIENTS)]
+    silent = [socket.create_connection(bound(server), timeout=10) for _ in range(5 * MAX_CLIENTS)]
     began = time.monotonic()
     assert ask(server, "/healthz")[0] == 200
     assert time.monotonic() - began < 2
@@ -490,12 +496,12 @@ def test_a_state_that_hangs_does_not_hold_up_the_metrics(serve):
         return FINE
 
     server = serve(health=hanging)
-    stuck = [socket.create_connection(server.address, timeout=10) for _ in range(2)]
+    stuck = [socket.create_connection(bound(server), timeout=10) for _ in range(2)]
     try:
         for client in stuck:
             client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             assert entered.acquire(timeout=10)
-        silent = [socket.create_connection(server.address, timeout=10) for _ in range(2 * MAX_CLIENTS)]
+        silent = [socket.create_connection(bound(server), timeout=10) for _ in range(2 * MAX_CLIENTS)]
         assert ask(server, "/metrics")[0] == 200
         for client in (*silent, *stuck):
             client.close()

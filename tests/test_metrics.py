@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from streamer.live.health_state import HostClock, QueueState
+from streamer.live.health_state import HostClockState, QueueState
 from streamer.live.stats import CameraStats
 from streamer.metrics import Metrics
 from streamer.ports import Meter, StreamFacts
@@ -189,7 +189,7 @@ def test_program_models_queues_and_clock_are_told():
     metrics = Metrics("1.2.3")
     metrics.tell_models(detector=ModelInfo("plate-detector", "ab" * 32, "openvino cpu int8"), reader=ModelInfo("r", "cd" * 32, "onnx"))
     metrics.watch_queue("recorder", lambda: QueueState(4, 1.5))
-    metrics.watch_host_clock(lambda: HostClock("chrony", True, -0.001, 0.02))
+    metrics.watch_host_clock(lambda: HostClockState("chrony", True, -0.001, 0.02))
     found = values(metrics)
     assert ("model_info", frozenset({"detector", "plate-detector", "ab" * 32, "openvino cpu int8"})) in found
     assert any(name == "build_info" and "1.2.3" in labels for name, labels in found)

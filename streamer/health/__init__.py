@@ -67,16 +67,10 @@ class HealthServer:
             raise UsageError(_why_not_bound(config, error)) from error
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that are bound; the port is never 0."""
+    def address(self) -> str:
+        """Beginning of the URLs, without a slash at the end: ``http://127.0.0.1:9464``. The port is the one that was bound, never 0."""
         host, port = self._server.server_address[:2]
-        return str(host), int(port)
-
-    @property
-    def url(self) -> str:
-        """The same as the beginning of a URL, without a slash at the end."""
-        host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://[{host!s}]:{port}" if self._server.address_family == socket.AF_INET6 else f"http://{host!s}:{port}"
 
     def start(self) -> None:
         """Serve from now on."""

@@ -27,7 +27,7 @@ class QueueState:
 
 
 @dataclass(frozen=True, slots=True)
-class HostClock:
+class HostClockState:
     """What this machine's time service says of its clock; None where it does not say."""
 
     source: str | None
@@ -72,7 +72,7 @@ class Health:
     dead_threads: tuple[str, ...]
     """Threads that should run and do not."""
     cameras: tuple[CameraSnapshot, ...]
-    host_clock: HostClock | None
+    host_clock: HostClockState | None
 
 
 def needs_restart(health: Health) -> tuple[str, ...]:
