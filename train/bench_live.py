@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -77,27 +77,31 @@ def busy_clip(path: Path) -> None:
     _encode(path, pictures())
 
 
-def idle_clip(path: Path) -> None:
-    """Write a scene in which nothing moves: one picture of the clip, with its plates painted over, and fresh noise in every frame."""
+def still_clip(path: Path, *, size: tuple[int, int] = SIZE, seconds: float = IDLE_S) -> None:
+    """Write a scene in which nothing moves: one picture of the clip, so blurred that no plate is left, and fresh noise in every frame."""
     import av
     import cv2
 
     with av.open(str(CLIP)) as container:
         first = next(container.decode(video=0)).to_ndarray(format="bgr24")
-    still = cv2.GaussianBlur(cv2.resize(first, SIZE), (0, 0), 6)
-    _encode(path, (still for _ in range(int(IDLE_S * FPS))))
+    still = cv2.GaussianBlur(cv2.resize(first, size), (0, 0), 6)
+    _encode(path, (still for _ in range(int(seconds * FPS))))
 
 
 def _encode(path: Path, pictures: Iterator[np.ndarray[Any, Any]]) -> None:
     import av
 
-    noise = np.random.default_rng(0).normal(0, NOISE, (SIZE[1], SIZE[0], 1)).astype(np.int8)
+    noise: Any = None
+    stream: Any = None
     with av.open(str(path), "w") as out:
-        stream = out.add_stream(
-            "libx264", rate=Fraction(FPS), options={"preset": "veryfast", "tune": "zerolatency", "bf": "0", "g": str(FPS)}
-        )
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", BIT_RATE
         for number, picture in enumerate(pictures):
+            height, width = picture.shape[:2]
+            if stream is None:
+                noise = np.random.default_rng(0).normal(0, NOISE, (height, width, 1)).astype(np.int8)
+                options = {"preset": "veryfast", "tune": "zerolatency", "bf": "0", "g": str(FPS)}
+                stream = out.add_stream("libx264", rate=Fraction(FPS), options=options)
+                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                stream.bit_rate = BIT_RATE * width * height // (SIZE[0] * SIZE[1])
             grain = np.roll(noise, (number * 37, number * 101), (0, 1))
             grainy = np.clip(picture.astype(np.int16) + grain, 0, 255).astype(np.uint8)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(grainy, format="bgr24")))
@@ -126,18 +130,22 @@ def _cameras(clip: Path, count: int) -> Iterator[int]:
 
 
 @contextmanager
-def _daemon(folder: Path, port: int, count: int, options: dict[str, Any]) -> Iterator[tuple[psutil.Process, str]]:
-    cameras = {f"cam{number}": {"url": f"rtsp://127.0.0.1:{port}/cam{number}", **options} for number in range(count)}
-    config = {"cameras": cameras, "health": {"port": 0}, "events": {"directory": str(folder / "out"), "states": "all"}}
-    file = folder / "live.yaml"
-    file.write_text(yaml.safe_dump(config))
+def running(config: Path, log: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """Run ``plate-streamer run`` with a configuration; gives its process and where it tells its health."""
     program = Path(sys.executable).with_name("plate-streamer")
-    log = folder / "log.txt"
-    with log.open("w") as stream, subprocess.Popen([program, "run", "-c", file], stderr=stream) as daemon:
+    with log.open("w") as stream, subprocess.Popen([program, "run", "-c", config], stderr=stream) as daemon:
         try:
             yield psutil.Process(daemon.pid), _address(log, daemon)
         finally:
             daemon.terminate()
+
+
+def _configuration(folder: Path, port: int, count: int, options: dict[str, Any]) -> Path:
+    cameras = {f"cam{number}": {"url": f"rtsp://127.0.0.1:{port}/cam{number}", **options} for number in range(count)}
+    config = {"cameras": cameras, "health": {"port": 0}, "events": {"directory": str(folder / "out"), "states": "all"}}
+    file = folder / "live.yaml"
+    file.write_text(yaml.safe_dump(config))
+    return file
 
 
 def _address(log: Path, daemon: subprocess.Popen[bytes]) -> str:
@@ -187,11 +195,10 @@ def _quantiles(before: dict[tuple[str, str], float], after: dict[tuple[str, str]
 
 def measure(name: str, clip: Path, count: int, seconds: float, options: dict[str, Any]) -> Row:
     """Watch ``count`` cameras for so many seconds, after the rates have settled."""
-    with (
-        tempfile.TemporaryDirectory() as place,
-        _cameras(clip, count) as port,
-        _daemon(Path(place), port, count, options) as (process, url),
-    ):
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = stack.enter_context(_cameras(clip, count))
+        process, url = stack.enter_context(running(_configuration(folder, port, count, options), folder / "log.txt"))
         time.sleep(WARM_UP_S)
         begin = time.monotonic()
         first, scraped, cpu = json.loads(_get(f"{url}/status")), _counts(_get(f"{url}/metrics")), sum(process.cpu_times()[:2])
@@ -261,7 +268,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         busy, idle = Path(place, "busy.mp4"), Path(place, "idle.mp4")
         busy_clip(busy)
-        idle_clip(idle)
+        still_clip(idle)
         rows = [
             measure("idle", idle, 1, given.seconds, {}),
             measure("idle, key frames only", idle, 1, given.seconds, {"decode": "key_frames_while_idle"}),
