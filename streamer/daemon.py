@@ -196,7 +196,7 @@ class Daemon:
             stats.record(plate=passage.plate is not None)
         ago_s = self._running.seen_ago_s(passage)
         if ago_s is not None and event["state"] != "withdrawn":
-            self._metrics.event_latency(passage.source_id, max(ago_s, 0.0))
+            self._metrics.event_latency(passage.source_id, event["state"], max(ago_s, 0.0))
         self._on_event(event)
 
     def _queue(self) -> QueueState:

@@ -97,7 +97,7 @@ class Metrics(Collector):
         self._batches = self._histogram("batch_frames", "Frames that were analysed together.", [], _BATCH_BUCKETS)
         self._ages = self._histogram("frame_age_seconds", "How old a frame was when its analysis began.", ["camera"], _AGE_BUCKETS)
         self._latencies = self._histogram(
-            "event_latency_seconds", "From a vehicle's last frame to its event in the record.", ["camera"], _LATENCY_BUCKETS
+            "event_latency_seconds", "From a vehicle's last frame to its event in the record.", ["camera", "state"], _LATENCY_BUCKETS
         )
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -120,9 +120,9 @@ class Metrics(Collector):
         with self._recent_lock:
             self._recent_ages.append(_duration(seconds))
 
-    def event_latency(self, source_id: str, seconds: float) -> None:
-        """Take how long it took from a vehicle's last frame to its event in the record."""
-        self._latencies.labels(label(source_id)).observe(_duration(seconds))
+    def event_latency(self, source_id: str, state: str, seconds: float) -> None:
+        """Take how long it took from a vehicle's last frame to its preview or final event in the record."""
+        self._latencies.labels(label(source_id), state).observe(_duration(seconds))
         with self._recent_lock:
             self._recent_latencies.append(_duration(seconds))
 
@@ -144,8 +144,8 @@ class Metrics(Collector):
 
     def forget(self, source_id: str) -> None:
         """Drop the histograms of a camera that was removed."""
-        for histogram in (self._ages, self._latencies):
-            histogram.remove(label(source_id))
+        self._ages.remove(label(source_id))
+        self._latencies.remove_by_labels({"camera": label(source_id)})
 
     def recent(self) -> Recent:
         """Give how the work has gone lately: the last 200 batches, 1000 frames and 200 events."""

@@ -185,8 +185,11 @@ class Meter(Protocol):
     def frame_age(self, source_id: str, seconds: float) -> None:
         """Take how old a frame was when its analysis began."""
 
-    def event_latency(self, source_id: str, seconds: float) -> None:
-        """Take how long it took from a vehicle's last frame to its event in the record."""
+    def event_latency(self, source_id: str, state: str, seconds: float) -> None:
+        """Take how long it took from a vehicle's last frame to its event (``preview`` or ``final``) in the record.
+
+        Final events wait on purpose: the same vehicle may come back within the windows of ``passages``.
+        """
 
 
 class PassageListener(Protocol):

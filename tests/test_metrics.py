@@ -147,14 +147,14 @@ def test_durations_go_into_histograms_and_recent_figures():
     meter.batch(1)
     for age in range(1, 101):
         meter.frame_age("gate", age / 1000)
-    meter.event_latency("gate", 2.2)
+    meter.event_latency("gate", "final", 2.2)
     found = values(metrics)
     assert found["stage_seconds_sum", frozenset({"detect"})] == pytest.approx(0.02)
     assert found["stage_seconds_bucket", frozenset({"detect", "0.025"})] == 1
     assert found["stage_seconds_bucket", frozenset({"detect", "0.01"})] == 0
     assert found["batch_frames_sum", frozenset()] == 4
     assert found["frame_age_seconds_count", frozenset({"gate"})] == 100
-    assert found["event_latency_seconds_bucket", frozenset({"gate", "2.5"})] == 1
+    assert found["event_latency_seconds_bucket", frozenset({"gate", "final", "2.5"})] == 1
     recent = metrics.recent()
     assert recent.batch_frames == 2
     assert (recent.frame_age_p50_s, recent.frame_age_p95_s) == (0.05, 0.095)
@@ -179,7 +179,7 @@ def test_what_is_no_duration_does_not_spoil_the_sums(wrong):
 def test_a_removed_camera_goes():
     metrics = Metrics("1")
     metrics.frame_age("gate", 0.5)
-    metrics.event_latency("gate", 0.5)
+    metrics.event_latency("gate", "final", 0.5)
     metrics.forget("gate")
     metrics.forget("never there")
     assert not [labels for _, labels in values(metrics) if "gate" in labels]

@@ -68,7 +68,7 @@ def serve() -> Iterator[Callable[..., HealthServer]]:
     def start(health: Health = FINE, **config: Any) -> HealthServer:
         metrics = Metrics("1.2.3")
         metrics.batch(2)
-        metrics.event_latency("gate", 1.75)
+        metrics.event_latency("gate", "final", 1.75)
         server = HealthServer(HealthConfig(**{"port": 0, **config}), metrics, lambda: health)
         servers.append(server)
         server.start()
