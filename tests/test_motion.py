@@ -200,6 +200,25 @@ def test_a_parked_vehicle_is_forgotten_and_its_leaving_is_seen(road):
     assert all(seen[600:630])
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.95])
+def test_a_lorry_that_fills_the_picture_opens_it(road, share):
+    random = np.random.default_rng(9)
+    lorry = random.integers(20, 200, (18, 32)).repeat(5, 0).repeat(5, 1).astype(np.float32)
+
+    def scene(t: float) -> np.ndarray:
+        view = road + random.normal(0, 2, road.shape)
+        if 10.0 <= t < 14.0:
+            there = round(road.shape[1] * share)
+            view[:, :there] = lorry[:, :there]
+        return view
+
+    seen = watch(MotionGate(hold_s=1.0), scene, 25.0)
+    assert not any(seen[50:100])
+    assert all(seen[100:125])
+    assert all(seen[140:145]), "it leaves"
+    assert not any(seen[200:])
+
+
 def test_dense_traffic_does_not_make_it_deaf(road):
     random = np.random.default_rng(5)
 

@@ -31,6 +31,8 @@ BASE = 3.0
 """Grey levels."""
 NOISE_SPREADS = 4.0
 """In medians of absolute differences: 2.7 standard deviations of normal noise."""
+NOISE_MOST = 4.0
+"""Grey levels; a median beyond it is no noise but a lorry that fills the picture, or another scene."""
 OWN_SPREADS = 3.0
 OWN_MOST = 5.0
 """Grey levels; however much a place is used to change, this much of its own spread is believed and no more: dense traffic is no noise."""
@@ -99,7 +101,7 @@ class MotionGate:
         shared = _median(seen)
         difference -= np.float32(shared)
         size = np.abs(difference)
-        noise = _median(np.abs(seen - shared))
+        noise = min(NOISE_MOST, _median(np.abs(seen - shared)))
         own = np.float32(OWN_SPREADS) * np.minimum(self._own, np.float32(OWN_MOST))
         limit = self._fixed_limit(t) + own + np.float32(NOISE_SPREADS * noise)
         changed = size > limit
