@@ -244,8 +244,8 @@ class NetworkCamera:
 
     def _pictures_within_s(self) -> float:
         """Give how long packets may come without a picture."""
-        usual_s = self._seen.key_frame_interval_s or 0.0
-        return self._config.first_frame_timeout_s + _KEY_FRAMES_MISSED * usual_s
+        intervals = _KEY_FRAMES_MISSED if self._skipping else 1.0
+        return self._config.first_frame_timeout_s + intervals * (self._seen.key_frame_interval_s or 0.0)
 
     def _check_pictures_come(self) -> None:
         if self._clock() < self._picture_due or self._pictures:

@@ -102,7 +102,7 @@ def open_stream(config: Camera, credentials: Credentials, patience: Patience, ac
 def options_of(config: Camera, parts: SplitResult) -> dict[str, str]:
     """Give libav's options for a camera. Raises SourceError (tls) if its certificates cannot be read."""
     scheme = parts.scheme.lower()
-    timeout_us = str(round(config.read_timeout_s * 1e6))
+    timeout_us = str(round(max(config.open_timeout_s, config.read_timeout_s) * 1e6))  # for what patience does not cover: closing
     options = {
         "protocol_whitelist": _PROTOCOLS[scheme],
         "timeout" if scheme in _BY_TIMEOUT_OPTION else "rw_timeout": timeout_us,
