@@ -20,6 +20,8 @@ from streamer.sources.usb import prepare_environment
 _log = getLogger(__name__)
 
 TICK_S = 0.5
+SAME_SIGNAL_S = 1.0
+"""A signal so soon after the first is the same wish: timeout(1) and some shells send it to the process and to its group."""
 UNCLEAN = 3
 """Exit code: a thread did not end in time."""
 
@@ -34,7 +36,7 @@ def run_daemon(config: Config, file: Path, *, out: Path | None, as_json: bool) -
         UsageError, WeightsError, MissingPackageError, StoreError, SinkError: it cannot start.
     """
     # OpenCV reads it when it is imported, so it comes before the daemon's own imports.
-    prepare_environment(min((camera.read_timeout_s for camera in config.cameras.values()), default=3.0))
+    prepare_environment()
     from streamer.daemon import Daemon
 
     stop, reload = threading.Event(), threading.Event()
@@ -84,10 +86,15 @@ def _signals(stop: threading.Event, reload: threading.Event) -> Iterator[None]:
     """Let the first SIGTERM or Ctrl-C drain, the second end the program at once, and SIGHUP reload."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
+    first: list[float] = []
+
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if not first:
+            first.append(monotonic())
+        elif monotonic() - first[0] > SAME_SIGNAL_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     def read_again(number: int, frame: FrameType | None) -> None:
         reload.set()
