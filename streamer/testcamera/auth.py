@@ -49,4 +49,4 @@ class Login:
         if (fields.get("username"), fields.get("nonce")) != (self.user, self.nonce):
             return False
         who, what = _md5(f"{self.user}:{REALM}:{self.password}"), _md5(f"{method}:{fields.get('uri', '')}")
-        return hmac.compare_digest(_md5(f"{who}:{self.nonce}:{what}"), fields.get("response", ""))
+        return hmac.compare_digest(_md5(f"{who}:{self.nonce}:{what}").encode(), fields.get("response", "").encode())

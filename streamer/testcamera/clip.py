@@ -101,7 +101,13 @@ def _load(path: Path, codec: Codec | None) -> Clip:
 
 
 def finish(codec: Codec, units: Sequence[AccessUnit], fps: float, size: tuple[int, int]) -> Clip:
-    """Build a clip from units in the order of time, beginning at any time; the last one is shown for as long as ``fps`` says."""
+    """Build a clip from units in the order of time, beginning at any time.
+
+    The last one is shown as long as the others on average. ``fps`` is for a clip of a single picture: containers err, most of all about
+    short ones.
+    """
     begin = units[0].at
     shifted = tuple(replace(unit, at=unit.at - begin) for unit in units)
+    if len(units) > 1:
+        fps = (len(units) - 1) * CLOCK_HZ / shifted[-1].at
     return Clip(codec, shifted, shifted[-1].at + round(CLOCK_HZ / fps), fps, *size)

@@ -16,6 +16,8 @@ from streamer.testcamera.sender import Sender
 from streamer.testcamera.transport import Datagrams, Interleaved, Transport
 from streamer.testcamera.wire import Wire
 
+_CHANNEL_MAX = 254
+_PORT_MAX = 65_535
 _SESSION_TIMEOUT_S = 60
 """Announced, so that clients keep their session alive; not enforced."""
 
@@ -107,9 +109,11 @@ class Conversation:
         """Give what the client asks for, and how it is confirmed; None if it cannot be had."""
         if "RTP/AVP/TCP" in asked:
             channel = int(match[1]) if (match := re.search(r"interleaved=(\d+)", asked)) else 0
+            if channel > _CHANNEL_MAX:
+                return None, ""
             return Interleaved(self._wire, channel), f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
         ports = re.search(r"client_port=(\d+)-(\d+)", asked)
-        if ports is None or not self._udp:
+        if ports is None or not self._udp or not all(0 < int(port) <= _PORT_MAX for port in ports.groups()):
             return None, ""
         datagrams = Datagrams(self._wire, (int(ports[1]), int(ports[2])))
         ours = "-".join(map(str, datagrams.ports))

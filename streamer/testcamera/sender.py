@@ -79,11 +79,13 @@ class Sender:
         timeline = self._camera.timeline
         timeline.start()
         number = timeline.next_number(time.monotonic() - 0.01)  # the first client of all is to see picture 0
-        while not timeline.is_over(number):
+        while True:
             late = time.monotonic() - timeline.due(number)
             if late < 0:
                 if self._stop.wait(min(-late, _PATIENCE_S)):
                     return
+            elif timeline.is_over(number):
+                break
             elif late > LATE_S:
                 next_number = timeline.next_number(time.monotonic())
                 self._camera.note_skipped(next_number - number)
