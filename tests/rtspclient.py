@@ -121,15 +121,15 @@ class RtspClient:
         self.socket.close()
 
 
-def numbers(url: str, count: int, **options: str) -> list[int]:
+def numbers(url: str, count: int, *, timeout_s: float = 3.0, **options: str) -> list[int]:
     """What a client sees."""
-    return [number for number, _, _ in seen(url, count, **options)]
+    return [number for number, _, _ in seen(url, count, timeout_s=timeout_s, **options)]
 
 
-def seen(url: str, count: int, **options: str) -> list[tuple[int, int | None, float]]:
+def seen(url: str, count: int, *, timeout_s: float = 3.0, **options: str) -> list[tuple[int, int | None, float]]:
     """(number, time stamp, ``time.monotonic()``) of the first pictures that a client sees."""
     rtsp = {"fpsprobesize": "0", "rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
-    with av.open(url, options=rtsp | options, timeout=(5.0, 3.0)) as container:
+    with av.open(url, options=rtsp | options, timeout=(timeout_s, timeout_s)) as container:
         return [
             (number_of(frame.to_ndarray(format="bgr24")), frame.pts, time.monotonic()) for frame in islice(container.decode(video=0), count)
         ]

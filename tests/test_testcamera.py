@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -259,13 +260,11 @@ def test_it_ends_within_a_second_whatever_its_clients_do(clip: Clip) -> None:
 )
 def test_nonsense_ends_at_most_its_own_connection(clip: Clip, noise: bytes) -> None:
     with TestCamera(clip) as camera, socket.create_connection(("127.0.0.1", camera.port), timeout=2) as client:
-        client.sendall(noise)
-        client.shutdown(socket.SHUT_WR)
-        try:
+        with suppress(OSError):  # it ends the connection without reading to the end
+            client.sendall(noise)
+            client.shutdown(socket.SHUT_WR)
             while client.recv(1000):
                 pass
-        except ConnectionResetError:
-            pass  # it did not read to the end
         with RtspClient(camera.url) as other:
             assert other.ask("DESCRIBE")[0] == 200
 

@@ -58,11 +58,12 @@ def _units(packets: list[Packet[VideoStream]], stream: VideoStream, codec: Codec
     sets: tuple[bytes, ...] = ()
     for packet in (out for given in packets for out in to_annex_b.filter(given)):
         nals = tuple(nal for nal in nals_of(bytes(packet)) if not is_delimiter(codec, nal))
+        sets = tuple(nal for nal in nals if is_parameter_set(codec, nal)) or sets
         key = any(starts_decoding(codec, nal) for nal in nals)
-        own_sets = tuple(nal for nal in nals if is_parameter_set(codec, nal))
-        sets = own_sets or sets
+        if key:  # each one with parameter sets, and these first: MP4 has them once for the whole file
+            nals = sets + tuple(nal for nal in nals if not is_parameter_set(codec, nal))
         assert packet.pts is not None
-        units.append(AccessUnit(sets + nals if key and not own_sets else nals, key, round(packet.pts * ticks)))
+        units.append(AccessUnit(nals, key, round(packet.pts * ticks)))
     return units
 
 
