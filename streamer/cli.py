@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -73,7 +73,7 @@ def replay(
 @app.command()
 def run(
     config: Annotated[Path, typer.Option("--config", "-c", metavar="F", help="Configuration file with cameras.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Folder for the events and crops; default: events.directory.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for events and crops; default: events.directory.", show_default=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the events on standard output, too, one a line.")] = False,
 ) -> None:
     """Watch live cameras until SIGTERM or Ctrl-C; SIGHUP, or a changed file, reloads."""
@@ -97,12 +97,12 @@ def status(
 
 @app.command()
 def camera(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Video files: one camera each, named after it.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Videos: one camera each, named after it.", show_default=False)],
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of RTSP; 0: any that is free.")] = 8554,
     user: Annotated[str | None, typer.Option(help="Ask for this user.", show_default=False)] = None,
     password_file: Annotated[Path | None, typer.Option(help="Holds the password to ask for.", show_default=False)] = None,
-    auth: Annotated[str, typer.Option(help="digest or basic.")] = "digest",
+    auth: Annotated[Literal["digest", "basic"], typer.Option(help="How the password is asked for.")] = "digest",
     loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = True,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME:FAULT@SECONDS", help="A fault at a time, e.g. gate:stall@10s.", show_default=False)
@@ -114,8 +114,8 @@ def camera(
     from streamer.camera_command import run_camera
 
     password = _token(password_file)
-    code = run_camera(files, host=host, port=port, user=user, password=password, auth=auth, loop=loop, fault=fault or [], cert=cert, key=key)
-    raise typer.Exit(code)
+    who: dict[str, Any] = {"user": user, "password": password, "auth": auth}
+    raise typer.Exit(run_camera(files, host=host, port=port, **who, loop=loop, fault=fault or [], cert=cert, key=key))
 
 
 @app.command()

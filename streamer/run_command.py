@@ -11,11 +11,15 @@ from logging import getLogger
 from pathlib import Path
 from time import monotonic
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from streamer.config import Config
 from streamer.events import Event, to_line
 from streamer.notify import Notifier
 from streamer.sources.usb import prepare_environment
+
+if TYPE_CHECKING:
+    from streamer.daemon import Daemon
 
 _log = getLogger(__name__)
 

@@ -25,7 +25,7 @@ from streamer.ports import LivePicture, Luma, StreamFacts
 from streamer.types import Image, Passage, RawFrame
 from tests.test_pipeline import build, frames, picture
 
-FAST = {"process_fps": 1000.0, "motion_gate": False, "backoff_min_s": 0.01, "backoff_max_s": 0.02, "frozen_after_s": 0.0}
+FAST = {"process_fps": 1e6, "motion_gate": False, "backoff_min_s": 0.01, "backoff_max_s": 0.02, "frozen_after_s": 0.0}
 WITHIN_S = 20.0
 
 
@@ -284,7 +284,7 @@ def test_cameras_are_added_removed_and_changed_while_the_others_go_on(started: A
     run = started(scripts, {"a": camera(), "b": camera()})
     run.wait(lambda: run.of("a").analysed == 30 and run.of("b").analysed == 30)
     before = run.of("a").session
-    run.service.apply({"a": camera(), "b": camera(process_fps=500.0), "c": camera()})
+    run.service.apply({"a": camera(), "b": camera(priority=2.0), "c": camera()})
     run.wait(lambda: run.of("c").analysed == 30 and run.of("b").analysed == 30)
     assert scripts["a"].opened == 1
     assert run.of("a").session == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from logging import getLogger
 from typing import Protocol
@@ -18,26 +17,25 @@ from streamer.live.framing import Framing
 from streamer.live.motion import FrozenPicture
 from streamer.live.pace import Pace
 from streamer.live.stats import CameraStats
-from streamer.live.view import ViewWatch
+from streamer.live.view import ViewWatch, sharpness
 from streamer.mailbox import Mailbox
-from streamer.ports import LivePicture, LiveSource
+from streamer.ports import LivePicture, LiveSource, Luma
 from streamer.types import Image, RawFrame, SessionEnd
 
 _log = getLogger(__name__)
 
-HEALTHY_S = 60.0
-"""So long a session must give pictures before the waits start from the beginning again."""
-"""Seconds between two looks at brightness, sharpness and whether the picture stands still."""
-VIEW_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
+"""Between two looks at brightness, and at whether the picture stands still."""
 
-Session = tuple[int, LiveClock]
+FOCUS_EVERY_S = 60.0
+"""Between two looks at the focus of a whole picture, which takes some milliseconds."""
 
 
 class Gate(Protocol):
     """Says whether anything moves."""
 
-    def moves(self, luma: object, t: float) -> bool:
-        """Take a small grey view and its time, seconds."""
+    def moves(self, luma: Luma, t: float) -> bool:
+        """Take a small grey view, uint8 (h, w), and its time, seconds."""
 
 
 class LiveCapture:
@@ -127,7 +125,7 @@ class LiveCapture:
             self._mailbox.put(SessionEnd(self._name, self._session))
 
     def _read(self) -> SourceError:
-        reading = _Reading(self._config, self._make_gate, self._framing, self._view)
+        reading = _Reading(self._config, self._make_gate, self._framing)
         while not self._stop.is_set():
             picture = self._source.read()
             if picture is None:
@@ -156,6 +154,7 @@ class LiveCapture:
             self._source.decode_key_frames_only(self.pace.idle)
         if cause is not None:
             self.stats.drop(cause)
+            self._look_closely(reading, picture)
             return True
         convert = partial(_framed, self._framing, picture)
         frame = RawFrame(
@@ -179,11 +178,17 @@ class LiveCapture:
         """Once a second: how does the picture look, and does it change at all?"""
         if picture.arrived_at < reading.next_look:
             return
-        reading.next_look = picture.arrived_at + VIEW_EVERY_S
+        reading.next_look = picture.arrived_at + LOOK_EVERY_S
         luma = reading.luma(picture)
         reading.frozen = reading.still is not None and reading.still.stands(luma, picture.arrived_at)
-        plate_age_s = self.stats.snapshot().plate_age_s
-        seen = self._view.look(luma, picture.arrived_at, plate_age_s=plate_age_s, moving=not self.pace.idle)
+        seen = self._view.look(
+            luma,
+            picture.arrived_at,
+            plate_age_s=self.stats.snapshot().plate_age_s,
+            moving=not self.pace.idle,
+            whole_sharpness=reading.sharpness,
+        )
+        reading.sharpness = None
         self.stats.see(seen.brightness, seen.sharpness, seen.blind)
         if seen.changed:
             if seen.blind is None:
@@ -192,6 +197,17 @@ class LiveCapture:
                 _log.warning("camera %s: blind (%s)", self._name, seen.blind, extra={"camera": self._name})
         self.stats.describe(self._source.facts)
         self.stats.tell_time(reading.clock.source, reading.clock.offset_s)
+        if reading.clock.fallback != reading.told_fallback:
+            reading.told_fallback = reading.clock.fallback
+            why = reading.clock.fallback
+            _log.warning("camera %s: %s; its frames are timed by their arrival", self._name, why, extra={"camera": self._name})
+
+    def _look_closely(self, reading: _Reading, picture: LivePicture) -> None:
+        """Once in a while: how sharp is a whole picture? Only of one that nobody else converts."""
+        if picture.arrived_at < reading.next_focus or picture.suspect:
+            return
+        reading.next_focus = picture.arrived_at + FOCUS_EVERY_S
+        reading.sharpness = sharpness(_framed(self._framing, picture))
 
     def _next_session(self, reading: _Reading, why: str | None) -> None:
         """Time has jumped: what comes now shares no clock with what came before."""
@@ -220,16 +236,20 @@ class LiveCapture:
 class _Reading:
     """What is remembered within one connection."""
 
-    def __init__(self, config: Camera, make_gate: Callable[[], Gate] | None, framing: Framing, view: ViewWatch) -> None:
+    def __init__(self, config: Camera, make_gate: Callable[[], Gate] | None, framing: Framing) -> None:
         self.clock = LiveClock(config.max_clock_skew_s)
         self.index = 0
         self.next_look = 0.0
+        self.next_focus = 0.0
+        self.sharpness: float | None = None
+        """Of a whole picture, since the last look."""
+        self.told_fallback: str | None = None
         self.frozen = False
         self.still = FrozenPicture(config.frozen_after_s) if config.frozen_after_s > 0 else None
         self._gate = make_gate() if make_gate is not None else None
         self._framing = framing
 
-    def luma(self, picture: LivePicture) -> object:
+    def luma(self, picture: LivePicture) -> Luma:
         return self._framing.apply_luma(picture.luma())
 
     def moves(self, picture: LivePicture) -> bool:
@@ -238,6 +258,3 @@ class _Reading:
 
 def _framed(framing: Framing, picture: LivePicture) -> Image:
     return framing.apply(picture.convert())
-
-
-_ = timedelta

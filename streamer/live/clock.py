@@ -100,7 +100,8 @@ class LiveClock:
                 jump = jump or f"the wall clock went back by {back_s:.1f} s"
             elif not jump:
                 wall = max(wall, self._last.wall)
-        t = self._t(stamp_s, arrived_at, first=bool(jump) or self._last is None)
+        usable_s = None if self._stamps.repeated else stamp_s
+        t = self._t(usable_s, arrived_at, first=bool(jump) or self._last is None)
         self._arrived_at = arrived_at
         self._last = Moment(t, wall, clock, offset_s, bool(jump), jump)
         return self._last
@@ -149,6 +150,8 @@ class _Stamps:
     def __init__(self) -> None:
         self.moved = False
         """There were at least two different ones."""
+        self.repeated = False
+        """The last one is that of the frame before."""
         self._stamp_s: float | None = None
         self._arrived_at = 0.0
         self._moved_at: float | None = None
@@ -159,6 +162,7 @@ class _Stamps:
         """Take the next frame's; give what jumped, empty if nothing did."""
         if self._moved_at is None:
             self._moved_at = arrived_at
+        self.repeated = stamp_s is not None and stamp_s == self._stamp_s
         if stamp_s is None:
             return ""
         delay_s = arrived_at - stamp_s
@@ -167,7 +171,7 @@ class _Stamps:
         self._arrived_at = arrived_at
         if last_s is None:
             return self._restart(delay_s, arrived_at)
-        if stamp_s != last_s:
+        if not self.repeated:
             self.moved = True
             self._moved_at = arrived_at
         if stamp_s < last_s - STEP_BACK_S or delay_s < self._floor_s - EARLY_S:

@@ -191,7 +191,7 @@ class NetworkCamera:
     def _decoded(self, opened: Opened, packet: Packet[VideoStream]) -> Iterator[LivePicture]:
         """Decode a packet, unless it is to be skipped."""
         arrival = _Arrival(self._seen.packets, self._clock(), datetime.now(UTC), exposed_at(packet))
-        self._seen.take(packet, arrival.at)
+        self._seen.take(packet)
         if packet.is_corrupt:
             self._damage.broken(arrival.number)
         if packet.is_keyframe:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.ports import StreamFacts
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
+
+_LONGEST_INTERVAL_S: Final = 600.0
+"""Between key frames; more is a jump of the time stamps."""
 
 
 class Seen:
@@ -30,14 +33,14 @@ class Seen:
             rate = stream.average_rate or stream.guessed_rate
             self._fps = float(rate) if rate else None
 
-    def take(self, packet: Packet[VideoStream], at: float) -> None:
-        """Count a packet; ``at``: monotonic seconds."""
+    def take(self, packet: Packet[VideoStream]) -> None:
+        """Count a packet."""
         self.packets += 1
         self._bytes += packet.size
         self._clock_reports += packet.has_sidedata("rtcp_sr")
         if packet.is_keyframe:
-            stamp_s = at if packet.pts is None or not packet.time_base else float(packet.pts * packet.time_base)
-            if self._key_stamp_s is not None and stamp_s > self._key_stamp_s:
+            stamp_s = None if packet.pts is None or not packet.time_base else float(packet.pts * packet.time_base)
+            if stamp_s is not None and self._key_stamp_s is not None and 0 < stamp_s - self._key_stamp_s < _LONGEST_INTERVAL_S:
                 self.key_frame_interval_s = stamp_s - self._key_stamp_s
             self._key_stamp_s = stamp_s
 
