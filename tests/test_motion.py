@@ -212,11 +212,11 @@ def test_a_lorry_that_fills_the_picture_opens_it(road, share):
             view[:, :there] = lorry[:, :there]
         return view
 
-    seen = watch(MotionGate(hold_s=1.0), scene, 25.0)
+    seen = watch(MotionGate(hold_s=1.0), scene, 60.0)
     assert not any(seen[50:100])
     assert all(seen[100:125])
     assert all(seen[140:145]), "it leaves"
-    assert not any(seen[200:])
+    assert not any(seen[550:]), "and what it left is learned"
 
 
 def test_dense_traffic_does_not_make_it_deaf(road):
