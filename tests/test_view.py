@@ -183,7 +183,7 @@ def test_night_is_compared_with_nights(pictures):
 def test_what_stays_different_becomes_the_usual(pictures):
     watch = ViewWatch()
     look_for(watch, small(pictures[1]), 0.0, 2 * HOUR)
-    seen = look_for(watch, small(blurred(pictures[1], 8)), 2 * HOUR, 3 * 24 * HOUR, step=60.0)
+    seen = look_for(watch, small(blurred(pictures[1], 8)), 2 * HOUR, 4 * 24 * HOUR, step=60.0)
     assert seen[100].blind == "defocused"
     assert seen[-1].blind is None
     assert sum(look.changed for look in seen) == 2
