@@ -149,7 +149,7 @@ class Run:
     def wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WITHIN_S
         while not condition():
-            assert time.monotonic() < deadline, self.service.snapshots()
+            assert time.monotonic() < deadline, [(s.source_id, s.state, s.offered, s.analysed, s.dropped, s.faults) for s in self.service.snapshots()]
             self.service.supervise()
             time.sleep(0.005)
 

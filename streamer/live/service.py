@@ -124,6 +124,7 @@ class LiveService:
                 _log.error("camera %s: its thread has ended unexpectedly; starting another", name, extra={"camera": name})
                 self._former[name] = running.stats.snapshot().session
                 running.capture = self._capture(name, running.config, running.stats)
+                running.capture.start()
         self._share()
 
     def stop(self, timeout_s: float) -> list[str]:
@@ -172,14 +173,13 @@ class LiveService:
     def _add(self, name: str, config: Camera) -> None:
         self._mailbox.add(name)
         stats = CameraStats(name, self._clock)
-        self._cameras[name] = _Running(config, stats, self._capture(name, config, stats))
+        running = self._cameras[name] = _Running(config, stats, self._capture(name, config, stats))
+        running.capture.start()  # known before its first frame comes: each is accounted for
 
     def _capture(self, name: str, config: Camera, stats: CameraStats) -> LiveCapture:
         # Numbered by the time of day, so that no two sessions of a camera share a number, over all runs of the program.
         first = max(int(time.time()), self._former.get(name, 0) + 1)
-        capture = self._make_capture(name, config, self._mailbox, stats, first)
-        capture.start()
-        return capture
+        return self._make_capture(name, config, self._mailbox, stats, first)
 
     def _remove(self, name: str) -> None:
         running = self._cameras.pop(name)
