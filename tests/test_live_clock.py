@@ -154,6 +154,12 @@ def test_the_cameras_clock_is_used_where_it_is_sane() -> None:
     assert moments[3].wall == moments[2].wall, "not before the frame before"
 
 
+def test_the_cameras_clock_is_not_used_while_stamps_stand_still() -> None:
+    moments = run([Shot(0.0, 1.0, 0.9), *(Shot(0.04, 1.0 + 0.04 * number, 0.94) for number in range(1, 20))])
+    assert [moment.clock for moment in moments] == ["rtcp", "rtcp", *["arrival"] * 18]
+    assert moments[-1].wall == NOON + timedelta(seconds=1.76)
+
+
 def test_a_host_clock_that_is_set_back_begins_a_new_session() -> None:
     moments = run([Shot(0.0, 0.0), Shot(0.04, 0.04), Shot(0.08, 0.08, wall_at=-3600.0)])
     assert [moment.new_session for moment in moments] == [False, False, True]

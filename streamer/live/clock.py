@@ -93,7 +93,8 @@ class LiveClock:
         """
         arrived_at = max(arrived_at, self._arrived_at) if self._last else arrived_at
         jump = self._judge(stamp_s, arrived_at)
-        wall, clock, offset_s = self._wall(arrived, exposed)
+        # What the camera's clock says is worked out of the stamp, so it stands still with it.
+        wall, clock, offset_s = self._wall(arrived, None if self._stamps.repeated else exposed)
         if self._last is not None:
             back_s = (self._last.wall - wall).total_seconds()
             if back_s > self._max_skew_s:
