@@ -100,8 +100,8 @@ class HostClock:
 def ask_chrony() -> HostClockState | None:
     """Ask ``chronyc -c tracking``; None where chrony does not run.
 
-    Its fields (chronyc(1), and its print_report for the signs): 4 is the system's clock, positive if it is slow; 10, 11 are the delay and dispersion to the
-    reference: the clock is right within offset + dispersion + delay / 2; 13 is the leap status, ``Not synchronised`` until it is.
+    Its fields (chronyc(1), and print_report in its source for the signs): 4 is how far the system's clock is behind; 10 and 11 are the
+    delay and dispersion to the reference: the clock is right within offset + dispersion + delay / 2; 13 is the leap status.
     """
     fields = _run("chronyc", "-n", "-c", "tracking").strip().split(",")
     try:
