@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _log = getLogger(__name__)
 
-_STAMPLESS: Final = {"mpjpeg", "jpeg_pipe", "image2pipe", "mjpeg", "h264", "hevc"}
-"""Formats that carry no time stamps: libav makes some up from a frame rate that it assumes."""
 _KEY_FRAMES_MISSED: Final = 3.0
 """With key frames only, so many usual intervals without a picture are a fault."""
 
@@ -232,7 +230,7 @@ class NetworkCamera:
         self._seen.size = (frame.width, frame.height)
         self._picture_due = self._clock() + self._pictures_within_s()
         return LivePicture(
-            stamp_s=_stamp_s(opened, frame),
+            stamp_s=None if frame.pts is None or opened.tick_s is None else frame.pts * opened.tick_s,
             arrived_at=arrival.at,
             arrived=arrival.utc,
             exposed=arrival.exposed,
@@ -259,10 +257,3 @@ class NetworkCamera:
     def _error(self, error: SourceError, credentials: Credentials | None = None) -> SourceError:
         text = f"{self._address}: {error}"
         return SourceError(error.reason, without_credentials(text) if credentials is None else credentials.scrub(text))
-
-
-def _stamp_s(opened: Opened, frame: VideoFrame) -> float | None:
-    time_base = opened.stream.time_base
-    if frame.pts is None or time_base is None or opened.container.format.name in _STAMPLESS:
-        return None
-    return float(frame.pts * time_base)

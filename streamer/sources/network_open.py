@@ -38,6 +38,8 @@ _BY_TIMEOUT_OPTION: Final = {"rtsp", "rtsps", "udp", "rtp"}
 """Their sockets take ``timeout``, the others ``rw_timeout``; both in microseconds."""
 _TCP_QUEUE: Final = "2"
 """Packets kept for reordering over TCP. They cannot be out of order, but only with a queue does libav look for gaps."""
+_STAMPLESS: Final = {"mpjpeg", "jpeg_pipe", "image2pipe", "mjpeg", "h264", "hevc"}
+"""Formats that carry no time stamps: libav makes some up from a frame rate that it assumes."""
 _HARDWARE: Final = {"cuda": ("cuda",), "vaapi": ("vaapi",), "auto": ("cuda", "vaapi"), "none": ()}
 
 
@@ -58,6 +60,8 @@ class Opened:
     stream: VideoStream
     decoder: str
     """``software``, or the hardware that is to decode."""
+    tick_s: float | None
+    """Seconds of one step of its time stamps; None if those are made up."""
 
 
 def open_stream(config: Camera, credentials: Credentials, patience: Patience, accelerator: Accelerator | None) -> Opened:
@@ -96,7 +100,9 @@ def open_stream(config: Camera, credentials: Credentials, patience: Patience, ac
     context.thread_type = "SLICE"  # frame threads hold back a picture each
     context.thread_count = 1
     context.copy_opaque = True
-    return Opened(container, stream, accelerator.name if accelerator is not None and context.is_hwaccel else "software")
+    decoder = accelerator.name if accelerator is not None and context.is_hwaccel else "software"
+    tick = None if container.format.name in _STAMPLESS else stream.time_base
+    return Opened(container, stream, decoder, None if tick is None else float(tick))
 
 
 def options_of(config: Camera, parts: SplitResult) -> dict[str, str]:
