@@ -1,7 +1,7 @@
-# make demo | test | check | bench | clean. Each does its own set-up: virtual environment, packages, weights.
+# make demo | demo-live | test | check | bench | bench-live | clean. Each does its own set-up: virtual environment, packages, weights.
 # VENV=folder takes another virtual environment, PYTHON=program another Python (3.11 or newer).
 
-TARGETS := setup demo test check bench clean
+TARGETS := setup demo demo-live test check bench bench-live clean
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := demo
 MAKEFLAGS += --no-print-directory
@@ -56,6 +56,11 @@ demo: setup
 	rm -rf out/demo
 	"$(VENV)/bin/plate-streamer" replay $(CLIPS) --out out/demo --annotate
 
+# Four cameras, one of which stalls and one of which goes away in between; see README, "Live cameras".
+demo-live: setup
+	rm -rf out/demo-live
+	"$(VENV)/bin/python" -m streamer.demo_live $(CLIPS) --config configs/demo-live.yaml
+
 test: setup weights/.starters
 	"$(VENV)/bin/python" -m pytest
 
@@ -66,6 +71,9 @@ check: $(venv)/.installed
 
 bench: setup weights/.starters
 	"$(VENV)/bin/python" -m train.bench
+
+bench-live: setup
+	"$(VENV)/bin/python" -m train.bench_live
 
 # The virtual environment and the weights stay: they are slow to get.
 clean:

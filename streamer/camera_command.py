@@ -15,7 +15,19 @@ from types import FrameType
 from rich.console import Console
 
 from streamer.errors import UsageError
-from streamer.testcamera import Camera, CameraServer, Codec, Login, MjpegServer, PortServer, TimedFault, load_clip, parse_timed, tls_context
+from streamer.testcamera import (
+    Camera,
+    CameraServer,
+    Clip,
+    Codec,
+    Login,
+    MjpegServer,
+    PortServer,
+    TimedFault,
+    load_clip,
+    parse_timed,
+    tls_context,
+)
 from streamer.testcamera.auth import Scheme
 
 _TICK_S = 0.1
@@ -100,12 +112,15 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
 
 def _cameras(files: Sequence[Path], codec: Codec | None, loop: bool) -> dict[str, Camera]:
     cameras: dict[str, Camera] = {}
+    clips: dict[Path, Clip] = {}
     for file in files:
+        if file not in clips:
+            clips[file] = load_clip(file, codec=codec)
         name, number = file.stem, 1
         while name in cameras:
             number += 1
             name = f"{file.stem}-{number}"
-        cameras[name] = Camera(name, load_clip(file, codec=codec), loop=loop)
+        cameras[name] = Camera(name, clips[file], loop=loop)
     return cameras
 
 

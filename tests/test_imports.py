@@ -72,7 +72,7 @@ ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
-for command in ("run_command", "status_command", "camera_command", "cameradoctor_command"):
+for command in ("demo_live", "run_command", "status_command", "camera_command", "cameradoctor_command"):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
     "commands",
@@ -101,7 +101,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic": {"config", "config_section", "config_cameras", "config_file", "config_messages"},
     "pydantic_core": {"config", "config_section", "config_cameras", "config_file", "config_messages"},
     "pytesseract": {"reader"},
-    "rich": {"commands", "replay_command", "run_command", "status_command", "camera_command", "cameradoctor_command"},
+    "rich": {"commands", "replay_command", "run_command", "status_command", "camera_command", "cameradoctor_command", "demo_live"},
     "scipy": {"tracker", "passages", "diff"},
     "sqlalchemy": {"store"},
     "supervision": {"annotate"},

@@ -7,8 +7,9 @@ from typing import Final
 
 from streamer.errors import SourceReason
 
-HEALTHY_S: Final = 60.0
-"""So many seconds of frames forgive all earlier failures (design.md, "Start, stop, failure")."""
+HEALTHY_S: Final = 10.0
+"""So many seconds of frames forgive all earlier failures: enough that a camera which drops at once every time is left in peace, and
+not so much that one which was away for a night and drops once in its first minute stays away for half a minute more."""
 JITTER: Final = 0.2
 """Waits vary by this share, so that cameras behind one switch do not come back in one breath."""
 _MOST_DOUBLINGS: Final = 30
@@ -19,7 +20,7 @@ class Backoff:
     """The waits of one camera. Not thread-safe: it belongs to the thread that reads the camera.
 
     The first failure waits ``min_s``, each further one twice as long, up to ``max_s``, all by +-20 %. A session that gave frames for
-    60 s forgives what was before. Wrong credentials wait ``auth_s`` from the first time on, because cameras lock accounts.
+    10 s forgives what was before. Wrong credentials wait ``auth_s`` from the first time on, because cameras lock accounts.
     """
 
     def __init__(self, min_s: float, max_s: float, auth_s: float, rng: random.Random | None = None) -> None:
