@@ -11,16 +11,18 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from streamer.app import build_pipeline, build_rules
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
-from streamer.errors import ConfigError, UsageError
+from streamer.errors import ConfigError, SourceError, UsageError
 from streamer.events import Event
 from streamer.evidence import EvidenceFolder
 from streamer.health import HealthServer
 from streamer.live.capture import LiveCapture
 from streamer.live.changes import changes
-from streamer.live.health_state import Health, HostClockState, QueueState
+from streamer.live.health_state import Health, QueueState
 from streamer.live.hostclock import HostClock
 from streamer.live.motion import MotionGate
 from streamer.live.recording import RecordingThread
@@ -89,6 +91,7 @@ class Daemon:
                 self._parts.callback(self._server.close)
                 self._server.start()
             self._pipeline = build_pipeline(self.config, lambda frame, plates: self._running.observe(frame, plates))
+            _warm_up(self._pipeline)
             self._metrics.tell_models(detector=self._pipeline.detector.info, reader=self._pipeline.reader.info)
             self._recording = RecordingThread(self._recorder(self._pipeline), on_event=self._recorded)
             rules = self.config.passages
@@ -206,6 +209,12 @@ class Daemon:
         return QueueState(state.waiting, state.oldest_s)
 
 
+def _warm_up(pipeline: Pipeline) -> None:
+    """Run both networks once: the first call takes many times as long as the next, which would pass for a busy machine."""
+    pipeline.detector.detect([np.zeros((360, 640, 3), np.uint8)])
+    pipeline.reader.read([np.zeros((32, 96, 3), np.uint8)])
+
+
 def check_cameras(config: Config) -> None:
     """Check what can be known without a connection. Raises UsageError naming the camera."""
     if not config.cameras:
@@ -213,7 +222,7 @@ def check_cameras(config: Config) -> None:
     for name, camera in config.cameras.items():
         try:
             password_of(camera)
-        except UsageError as error:
+        except SourceError as error:
             raise UsageError(f"cameras.{name}: {error}") from error
 
 
@@ -237,5 +246,3 @@ def _modified(file: Path | None) -> tuple[int, int] | None:
         return None
     return found.st_mtime_ns, found.st_size
 
-
-__all__ = ["Daemon", "HostClockState", "check_cameras", "source_of"]

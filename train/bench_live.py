@@ -78,13 +78,13 @@ def busy_clip(path: Path) -> None:
 
 
 def still_clip(path: Path, *, size: tuple[int, int] = SIZE, seconds: float = IDLE_S) -> None:
-    """Write a scene in which nothing moves: one picture of the clip, so blurred that no plate is left, and fresh noise in every frame."""
+    """Write a scene in which nothing moves: one picture of the clip, so blurred that nothing like a plate is left, and fresh noise in every frame."""
     import av
     import cv2
 
     with av.open(str(CLIP)) as container:
         first = next(container.decode(video=0)).to_ndarray(format="bgr24")
-    still = cv2.GaussianBlur(cv2.resize(first, size), (0, 0), 6)
+    still = cv2.GaussianBlur(cv2.resize(first, size), (0, 0), 25)
     _encode(path, (still for _ in range(int(seconds * FPS))))
 
 
