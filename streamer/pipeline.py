@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from streamer.crops import cut
 from streamer.passages import CropRequest, MakeBook, PassageBook
 from streamer.ports import Detector, TextReader
@@ -101,6 +103,15 @@ class Pipeline:
         self._books: dict[str, PassageBook] = {}
         self._trackers: dict[tuple[str, int], Tracker] = {}
         self._now: dict[str, tuple[int, Stamp]] = {}
+
+    def warm_up(self) -> None:
+        """Do what takes long the first time only (networks, libraries), so that no vehicle of a live camera waits for it."""
+        blank: Image = np.zeros((720, 1280, 3), np.uint8)
+        self.detector.detect([blank])
+        self.reader.read([blank[:32, :128]])
+        tracker = self._make_tracker()
+        for t in (0.0, 0.1):
+            tracker.update([Detection(Box(0, 0, 128, 32), 1.0)], t)
 
     def process(self, items: Sequence[Frame | SessionEnd]) -> list[Passage]:
         """Take frames (and ends of sessions), of each source in order; give the passages that are decided by them."""

@@ -90,6 +90,7 @@ class LiveService:
 
     def start(self, cameras: Mapping[str, Camera]) -> None:
         """Start the threads; no camera needs to be there."""
+        self._pipeline.warm_up()
         self._recording.start()
         self._thread.start()
         for name, config in cameras.items():

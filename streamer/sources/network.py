@@ -171,7 +171,8 @@ class NetworkCamera:
         if self._patience.interrupted:
             raise self._error(SourceError("gone", "interrupted"))
         if self._patience.ran_out:  # whatever came of it: libav hands out the packet that it still held
-            self._check_pictures_come()
+            if self._seen.size is None:
+                self._check_pictures_come()
             raise self._error(SourceError("timeout", f"no packet for {self._config.read_timeout_s:g} s"))
         if failure is not None:
             raise self._error(source_error(failure, ran_out=False))
@@ -242,8 +243,11 @@ class NetworkCamera:
 
     def _pictures_within_s(self) -> float:
         """Give how long packets may come without a picture."""
-        intervals = _KEY_FRAMES_MISSED if self._skipping else 1.0
-        return self._config.first_frame_timeout_s + intervals * (self._seen.key_frame_interval_s or 0.0)
+        interval_s = self._seen.key_frame_interval_s or 0.0
+        if self._skipping:
+            return self._config.first_frame_timeout_s + _KEY_FRAMES_MISSED * interval_s
+        # Noise is a stall in disguise; but after a loss, some decoders give nothing up to the next key frame.
+        return max(self._config.read_timeout_s, interval_s)
 
     def _check_pictures_come(self) -> None:
         if self._clock() < self._picture_due or self._pictures:
