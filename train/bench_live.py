@@ -98,7 +98,7 @@ def _encode(path: Path, pictures: Iterator[np.ndarray[Any, Any]]) -> None:
             height, width = picture.shape[:2]
             if stream is None:
                 noise = np.random.default_rng(0).normal(0, NOISE, (height, width, 1)).astype(np.int8)
-                options = {"preset": "veryfast", "tune": "zerolatency", "bf": "0", "g": str(FPS)}
+                options = {"preset": "veryfast", "tune": "zerolatency", "bf": "0", "g": str(FPS), "sc_threshold": "0"}
                 stream = out.add_stream("libx264", rate=Fraction(FPS), options=options)
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
                 stream.bit_rate = BIT_RATE * width * height // (SIZE[0] * SIZE[1])
