@@ -53,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "health": {"types", "ports", "errors", "config", "live", "metrics", "log"},
     "notify": {"errors"},
     "testcamera": {"errors"},
-    "cameradoctor": {"types", "ports", "errors", "config", "live", "sources", "detector", "stills"},
+    "cameradoctor": {"types", "ports", "errors", "config", "live", "sources", "mailbox", "pipeline", "crops", "reader", "private"},
     "events": {"types", "errors"},
     "private": {"errors"},
     "evidence": {"types", "errors", "events", "private"},
