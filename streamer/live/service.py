@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from logging import getLogger
 
 from streamer.config import Camera, LiveConfig
@@ -24,6 +25,9 @@ _log = getLogger(__name__)
 
 WAIT_S = 0.25
 """How often the analysis looks up when no frame comes."""
+
+REMEMBERED = 2000
+"""Frames of each camera whose arrival is known: more than a minute of them, which is longer than any passage is held."""
 
 MakeCapture = Callable[[str, Camera, Mailbox[RawFrame], CameraStats, int], LiveCapture]
 """Builds the thread of a camera: its name, configuration, the mailbox, its counters, the number of its first session."""
@@ -78,7 +82,7 @@ class LiveService:
         self._former: dict[str, int] = {}
         self._jobs: deque[Callable[[], Sequence[Passage]]] = deque()
         self._away: dict[str, float] = {}
-        self._last_seen: dict[tuple[str, int], tuple[float, float]] = {}
+        self._arrivals: dict[str, dict[datetime, float]] = {}
         self._load = LoadControl(clock())
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -167,9 +171,10 @@ class LiveService:
             stats.analyse(plates=len(plates))
 
     def seen_ago_s(self, passage: Passage) -> float | None:
-        """Say how many seconds ago the last frame of a passage came; None if its session is forgotten."""
-        pair = self._last_seen.get((passage.source_id, passage.session))
-        return None if pair is None else self._clock() - (pair[1] - (pair[0] - passage.last.t))
+        """Say how many seconds ago the last frame of a passage came; None if that is forgotten. Any thread."""
+        # Looked up by the frame's wall time, not reckoned by ``t``: its last frame may be of another session than its first.
+        arrived_at = self._arrivals.get(passage.source_id, {}).get(passage.last.wall)
+        return None if arrived_at is None else self._clock() - arrived_at
 
     def _add(self, name: str, config: Camera) -> None:
         self._mailbox.add(name)
@@ -266,8 +271,14 @@ class LiveService:
                     stats.drop("unconvertible")
                 continue
             self._meter.frame_age(item.source_id, age_s)
-            self._last_seen[item.source_id, item.session] = (item.t, item.read_at)
+            self._remember(item)
         return ready
+
+    def _remember(self, frame: RawFrame) -> None:
+        arrivals = self._arrivals.setdefault(frame.source_id, {})
+        arrivals[frame.wall] = frame.read_at
+        if len(arrivals) > REMEMBERED:
+            del arrivals[next(iter(arrivals))]
 
     def _end_those_away(self) -> None:
         """A vehicle that was seen just before a camera went away is reported now, not when the camera comes back."""
@@ -276,8 +287,6 @@ class LiveService:
             if now - since > self._hold_s:
                 del self._away[name]
                 self._recording.put(self._pipeline.finish(name))
-                for key in [key for key in self._last_seen if key[0] == name]:
-                    del self._last_seen[key]
 
     def _replaced(self, source_id: str) -> None:
         stats = self.stats(source_id)

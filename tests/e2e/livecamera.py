@@ -73,11 +73,15 @@ class Seen:
 class Records:
     """A recorder in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen_ago_s: Callable[[Passage], float | None]) -> None:
         self.passages: list[Passage] = []
+        self.latencies: list[tuple[Passage, float | None]] = []
+        """Each passage with the seconds from its last frame to its record, as the service says."""
+        self._seen_ago_s = seen_ago_s
 
     def append(self, passages: Sequence[Passage]) -> list[Event]:
         self.passages += passages
+        self.latencies += [(passage, self._seen_ago_s(passage)) for passage in passages]
         return [{"passage": passage.key, "state": passage.state} for passage in passages]
 
     def deliver(self) -> None: ...
@@ -118,7 +122,7 @@ class Rig:
         self._keep_images = keep_images
         self.turns: dict[str, list[Turn]] = {}
         self.seen: dict[str, list[Seen]] = {name: [] for name in cameras}
-        self.records = Records()
+        self.records = Records(lambda passage: self.service.seen_ago_s(passage))
         self.detector = CountingDetector(takes_s)
         rules = PassageRules(0.1, 8.0, 1.0, 0.5, RULES)
         self.pipeline = Pipeline(
