@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from queue import Queue
 from types import TracebackType
 from typing import Any, Self
 
@@ -143,6 +144,7 @@ class Rig:
             hold_s=hold_s,
         )
         self._end = ExitStack()
+        self._wanted: Queue[Mapping[str, Camera]] = Queue()
         self._over = threading.Event()
         self._failure: BaseException | None = None
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor of the test")
@@ -187,6 +189,11 @@ class Rig:
             assert snapshot.offered == snapshot.analysed + sum(snapshot.dropped.values()), snapshot
             assert snapshot.dropped.get("stopped", 0) <= 2, snapshot
         assert self.detector.seen - self._warmed == sum(map(len, self.seen.values()))
+
+    def apply(self, cameras: Mapping[str, Camera]) -> None:
+        """Have other cameras from now on."""
+        self._wanted.put(cameras)
+        self._wanted.join()
 
     def of(self, name: str) -> CameraSnapshot:
         return next(one for one in self.service.snapshots() if one.source_id == name)
@@ -246,5 +253,8 @@ class Rig:
         try:
             while not self._over.wait(0.1):
                 self.service.supervise()
+                while not self._wanted.empty():
+                    self.service.apply(self._wanted.get())
+                    self._wanted.task_done()
         except BaseException as failure:  # noqa: BLE001 (raised by the test's own thread)
             self._failure = failure

@@ -1,0 +1,116 @@
+"""Row 18 of the table of fault tests, both transports and both ways to ask for a password; and the commonest faults against a server that
+is not ours (Debian's gst-rtsp-server), where it is installed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from streamer.testcamera import Login, TestCamera, load_clip
+from tests.e2e.livecamera import CAP_S, OPEN_S, Rig, T, camera
+from tests.e2e.livecamera_clip import FPS, GOP_S, make_clip
+from tests.gstcamera import GstCamera, gst_camera
+
+FIRST_FRAME_S = 3.0
+USER, PASSWORD = "anpr", "s3cr@t/x%:?"
+WAYS = [(transport, method) for transport in ("tcp", "udp") for method in ("digest", "basic")]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clips"))
+
+
+def check_all(urls: dict[str, str], sent: Callable[[str], int] | None = None) -> None:
+    """Watch cameras by every way at once: pictures come soon, and all of them."""
+    cameras = {}
+    for name, url in urls.items():
+        transport, _ = name.split("-")
+        cameras[name] = camera(url, transport=transport, user=USER, password=PASSWORD)
+    with Rig(cameras) as rig:
+        for name in cameras:
+            assert rig.live(name) - rig.turns[name][0].at <= FIRST_FRAME_S
+        before, began = {name: rig.of(name) for name in cameras}, time.monotonic()
+        time.sleep(4.0)
+        seconds = time.monotonic() - began
+        for name in cameras:
+            after = rig.of(name)
+            assert after.faults == {}
+            assert after.suspect == 0
+            assert after.offered - before[name].offered == pytest.approx(FPS * seconds, rel=0.05)
+            if sent is not None:
+                assert 0 <= sent(name) - after.offered <= 4
+            assert after.clock == "rtcp"
+
+
+def test_18_both_transports_and_passwords(path: Path) -> None:
+    with ExitStack() as stack:
+        servers = {}
+        for transport, method in WAYS:
+            scheme: Literal["digest", "basic"] = "digest" if method == "digest" else "basic"
+            login = Login(USER, PASSWORD, scheme)
+            servers[f"{transport}-{method}"] = stack.enter_context(TestCamera(load_clip(path), login=login))
+        check_all({name: server.url for name, server in servers.items()}, lambda name: servers[name].sent)
+
+
+def test_18_both_transports_and_passwords_of_another_server(path: Path, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        urls = {}
+        for transport, method in WAYS:
+            folder = tmp_path / f"{transport}-{method}"
+            folder.mkdir()
+            server = gst_camera(path, folder, user=USER, password=PASSWORD, digest=method == "digest")
+            urls[f"{transport}-{method}"] = stack.enter_context(server).url
+        check_all(urls)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_01_and_02_another_server_killed_and_frozen(path: Path, tmp_path: Path, transport: str) -> None:
+    """The promises are those of test_live_faults.py; the waits have not grown to the cap."""
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(gst_camera(path, folder(tmp_path, name))) for name in ("killed", "frozen")}
+        cameras = {name: camera(server.url, transport=transport) for name, server in servers.items()}
+        rig = stack.enter_context(Rig(cameras))
+        for name in servers:
+            rig.live(name)
+        time.sleep(1.0)
+
+        began = time.monotonic()
+        servers["killed"].kill()
+        servers["frozen"].freeze()
+        killed, frozen = rig.fault("killed", began), rig.fault("frozen", began)
+        assert (killed.reason, frozen.reason) == ("gone", "timeout")
+        assert killed.at - began <= 0.5
+        assert frozen.at - began <= T + 0.5
+
+        time.sleep(max(0.0, began + 3.0 - time.monotonic()))
+        ended = time.monotonic()
+        servers["frozen"].go_on()
+        assert rig.live("frozen", ended) - ended <= OPEN_S + GOP_S + 1.0
+        again = stack.enter_context(gst_camera(path, folder(tmp_path, "again"), port=servers["killed"].port))
+        ended = time.monotonic()
+        assert rig.live("killed", ended - 2.0) - ended <= 1.2 * CAP_S + OPEN_S + GOP_S
+        check_flow(rig, again)
+        rig.stop()
+
+
+def check_flow(rig: Rig, server: GstCamera) -> None:
+    before, began = {one.source_id: one for one in rig.service.snapshots()}, time.monotonic()
+    time.sleep(2.0)
+    seconds = time.monotonic() - began
+    assert server.process.poll() is None
+    for after in rig.service.snapshots():
+        assert after.state == "live"
+        assert after.offered - before[after.source_id].offered >= 0.9 * FPS * seconds, "or more: it had a backlog"
+
+
+def folder(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
