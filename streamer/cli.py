@@ -139,8 +139,21 @@ def check(file: Annotated[Path, typer.Argument(metavar="F", help="Configuration 
 
 
 @app.command()
-def doctor() -> None:
-    """Say which devices, backends, codecs, weights and versions are there and what is missing."""
+def doctor(
+    config: ConfigOption = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Judge this camera's view, or a recording of it, and say what to change.", show_default=False),
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long to look.")] = 2.0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report and its pictures.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Say which devices, backends, codecs, weights and versions are there and what is missing; with --camera, how good a view is."""
+    if camera is not None:
+        from streamer.cameradoctor_command import run_camera_doctor
+
+        raise typer.Exit(run_camera_doctor(_settings(config), camera, minutes=minutes, out=out, as_json=json))
     from streamer.commands import run_doctor
 
     raise typer.Exit(run_doctor())
