@@ -37,6 +37,12 @@ class CameraProcess:
         self.port = int(self.process.stdout.readline())
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
 
+    def apply(self, line: str) -> None:
+        """Give it a fault, such as ``drop``."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
