@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -68,8 +68,7 @@ def run_camera_doctor(config: Config, name: str, *, minutes: float, out: Path | 
         0 if everything is good or fair; 1 if something is poor, or no vehicle passed; 2 if there is nothing to judge.
 
     Raises:
-        UsageError, WeightsError, MissingPackageError: It cannot start.
-        OSError: The report cannot be written.
+        UsageError, WeightsError, MissingPackageError: It cannot start; no report can be written in the folder.
     """
     camera = config.cameras.get(name)
     if camera is None and not Path(name).is_file():
@@ -78,8 +77,12 @@ def run_camera_doctor(config: Config, name: str, *, minutes: float, out: Path | 
     # OpenCV reads it when it is imported, so it comes before the imports of what uses OpenCV.
     prepare_environment()
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
+    began = datetime.now(UTC)
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).name)
+    folder = out or config.events.directory / "doctor" / f"{plain}-{began:%Y%m%d-%H%M%S}"
     try:
-        report, folder = _examine(config, name, camera, minutes * 60, out, console)
+        with _folder(folder):
+            report = _examine(config, name, camera, minutes * 60, began, folder, console)
     except SourceError as error:
         console.print(f"{name}: {error.reason}: {redact(str(error))}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         console.print(f"Check: {_CHECK.get(error.reason, 'see the message')}", markup=False, highlight=False, soft_wrap=True)
@@ -87,7 +90,24 @@ def run_camera_doctor(config: Config, name: str, *, minutes: float, out: Path | 
     return _tell(report, folder, console, as_json=as_json)
 
 
-def _examine(config: Config, name: str, camera: Camera | None, seconds: float, out: Path | None, console: Console) -> tuple[Report, Path]:
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make the folder of the report before the test, which takes minutes; without a report it goes again. Raises UsageError."""
+    from streamer.private import make_folder
+
+    is_new = not folder.exists()
+    try:
+        make_folder(folder)
+        yield
+    except OSError as error:
+        raise UsageError(f"{folder}: no report can be written there: {error}") from error
+    finally:
+        if is_new:
+            with suppress(OSError):  # it holds the report
+                folder.rmdir()
+
+
+def _examine(config: Config, name: str, camera: Camera | None, seconds: float, began: datetime, folder: Path, console: Console) -> Report:
     """Watch, judge and write. Raises SourceError if there is nothing to judge."""
     from streamer.cameradoctor.lookout import Lookout
     from streamer.cameradoctor.measures import motions_of, passings_of
@@ -96,7 +116,6 @@ def _examine(config: Config, name: str, camera: Camera | None, seconds: float, o
     from streamer.reader.choice import load_layout_net
 
     lookout = Lookout(load_layout_net(config.reader))
-    began = datetime.now(UTC)
     watched = _watch(config, name, camera, lookout, seconds, console)
     lookout.forget_all_but({(passage.session, number) for passage in watched.passages for number in passage.tracks})
     motions = motions_of(lookout.looks)
@@ -111,9 +130,7 @@ def _examine(config: Config, name: str, camera: Camera | None, seconds: float, o
         measures=measures_of(lookout.looks, motions),
         notes=watched.notes,
     )
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).name)
-    folder = out or config.events.directory / "doctor" / f"{plain}-{began:%Y%m%d-%H%M%S}"
-    return write_report(folder, report, draw_all(lookout, motions)), folder
+    return write_report(folder, report, draw_all(lookout, motions))
 
 
 def _watch(config: Config, name: str, camera: Camera | None, lookout: Lookout, seconds: float, console: Console) -> Watched:

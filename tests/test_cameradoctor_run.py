@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import signal
 import socket
 import stat
+import threading
+import time
 from fractions import Fraction
 
 import av
@@ -138,10 +142,11 @@ def test_a_good_view_is_good(recording, tmp_path, capsys):
     ("spoil", "name", "word"),
     [
         (smear, "motion blur", "1/"),
-        (defocus, "focus", "focus by hand"),
+        # Slow: some seconds each, and the judgements themselves are tested beside this.
+        pytest.param(defocus, "focus", "focus by hand", marks=pytest.mark.slow),
         (darken, "contrast of plates", "light"),
         (turn, "angle", "anticlockwise"),
-        (shrink, "character height", "zoom in"),
+        pytest.param(shrink, "character height", "zoom in", marks=pytest.mark.slow),
     ],
 )
 def test_a_spoilt_view_is_not(spoil, name, word, photo, tmp_path, capsys):
@@ -174,6 +179,29 @@ def test_a_real_camera(recording, tmp_path, capsys):
         assert found[name] == "good", report["findings"]
     assert report["notes"]["facts"]["clock_reports"] >= 1
     assert [passing["plate"] for passing in report["passings"]] == ["R760PTF"]
+
+
+def test_ctrl_c_concludes_and_faults_on_the_way_are_told(recording, tmp_path, capsys):
+    def disturb(camera):
+        while camera.sent < 30:
+            time.sleep(0.02)
+        camera.faults.drop()
+        while camera.sent < 70:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with TestCamera(recording) as camera:
+        config = Config(cameras={"gate": Camera(url=camera.url)})
+        thread = threading.Thread(target=disturb, args=(camera,))
+        thread.start()
+        run_camera_doctor(config, "gate", minutes=1.0, out=tmp_path / "out", as_json=True)
+        thread.join()
+    report = json.loads(capsys.readouterr().out)
+    assert report["seconds"] < 30
+    assert report["notes"]["faults"] == {"gone": 1}
+    assert verdicts(report)["connection"] == "fair"
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.slow  # the clip is encoded for the camera, and 18 seconds of it are watched
@@ -214,6 +242,12 @@ def test_what_is_no_video(tmp_path, capsys):
     file.write_text("no video")
     assert run_camera_doctor(Config(), str(file), minutes=1.0, out=tmp_path / "out", as_json=True) == 2
     assert "damaged" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_had_is_told_before_the_test(recording, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="no report can be written"):
+        run_camera_doctor(Config(), str(recording), minutes=1.0, out=tmp_path / "file" / "out", as_json=False)
 
 
 def test_a_name_that_means_nothing_is_the_users_mistake(tmp_path):

@@ -16,10 +16,12 @@ from streamer.pipeline import TrackedPlate
 from streamer.reader.lines import scaled
 from streamer.reader.nets import Net
 from streamer.reader.platelayout import INPUT_HEIGHT, INPUT_WIDTH, quads_of
-from streamer.types import Frame, Image
+from streamer.types import Box, Frame, Image
 
 TRACKS_KEPT: Final = 120
 """Of more, those in the middle are forgotten."""
+EDGE_PX: Final = 2.0
+"""A plate whose box comes so near to the edge of the picture is cut by it."""
 TILE: Final = (120, 160)
 """Height and width of the parts of a picture in which its sharpest edges are looked for, pixels."""
 GRID: Final = (4, 5)
@@ -76,7 +78,7 @@ class Lookout:
         self.frames = 0
 
     def __call__(self, frame: Frame, plates: Sequence[TrackedPlate]) -> None:
-        """Take an analysed frame; of one that may be damaged, only that it came."""
+        """Take an analysed frame. Not measured are plates that its edge cuts, and those of a frame that may be damaged."""
         self.frames += 1
         self.spans[frame.session] = (self.spans.get(frame.session, (frame.t, frame.t))[0], frame.t)
         if frame.suspect:
@@ -86,7 +88,7 @@ class Lookout:
             self._second = second
             self.sights.append(sight_of(frame.image))
         first = len(self.looks)
-        worth = sum(self._look(frame, plate) for plate in plates)
+        worth = sum(self._look(frame, plate) for plate in plates if _is_whole(plate.box, frame.image))
         if self.scene is None or worth > self.scene.worth or (worth == self.scene.worth == 0.0):
             self.scene = Scene(frame.image, tuple(range(first, len(self.looks))), worth)
 
@@ -157,6 +159,11 @@ class Lookout:
         )
         kept = {newest} | {key for order in orders for key in order[: TRACKS_KEPT // 6]}
         self._shots = {key: shots for key, shots in self._shots.items() if key in kept}
+
+
+def _is_whole(box: Box, image: Image) -> bool:
+    height, width = image.shape[:2]
+    return box.x1 > EDGE_PX and box.y1 > EDGE_PX and box.x2 < width - EDGE_PX and box.y2 < height - EDGE_PX
 
 
 def _moved(shots: _Shots, places: Mapping[int, int]) -> _Shots:

@@ -28,7 +28,7 @@ LONGEST_SIDE: Final = 1600
 """Pixels of the view: larger ones make the report heavy and show no more."""
 CELL: Final = (260, 130)
 """Width and height of a crop's place on a sheet, pixels."""
-CAPTION: Final = 40
+CAPTION: Final = 54
 COLUMNS: Final = 4
 SHOWN: Final = 8
 QUALITY: Final = 88
@@ -108,10 +108,9 @@ def _cell(shown: Exhibit, look: PlateLook, motion: Motion | None) -> Image:
     first = f"{look.text.height_px:.0f} px, {look.text.tilt_deg:+.0f} deg, edges {edges} px"
     light = f"{look.light.highlights:.0%} white, contrast {look.light.contrast:.0f}"
     second = "speed ?" if motion is None else f"{motion.speed_px_s:.0f} px/s"
-    second += "" if smear is None else f", smear {smear:.1f}"
-    second += f", {light}"
-    for text, line in ((first, CELL[1] + 12), (second, CELL[1] + 28)):
-        cv2.putText(cell, text, (6, line), FONT, 0.36, INK, 1, cv2.LINE_AA)
+    second += "" if smear is None else f", smear {smear:.1f} px"
+    for line, text in enumerate((first, second, light)):
+        cv2.putText(cell, text, (6, CELL[1] + 12 + 15 * line), FONT, 0.36, INK, 1, cv2.LINE_AA)
     return cell
 
 

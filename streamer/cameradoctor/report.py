@@ -16,7 +16,7 @@ import numpy as np
 from streamer.cameradoctor.findings import Finding, Verdict
 from streamer.cameradoctor.measures import Motion, Passing, PlateLook
 from streamer.cameradoctor.notes import StreamNotes
-from streamer.private import make_folder, write_whole
+from streamer.private import write_whole
 
 PRIVATE: Final = "Plates are personal data: this folder shows them. Keep it no longer than you need it."
 PERCENTILES: Final = (5, 10, 25, 50, 75, 90, 95)
@@ -84,10 +84,9 @@ def _percentiles(values: Sequence[float]) -> Mapping[str, float] | None:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, bytes]) -> Report:
-    """Write everything into a folder, files 0600; gives the report without names of pictures that there are none of. Raises OSError."""
+    """Write everything into an existing folder, files 0600; gives the report without names of missing pictures. Raises OSError."""
     findings = tuple(finding if finding.picture in pictures else replace(finding, picture=None) for finding in report.findings)
     report = replace(report, findings=findings)
-    make_folder(folder)
     for name, data in pictures.items():
         write_whole(folder / name, data)
     write_whole(folder / JSON, report.as_json().encode())
