@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +106,18 @@ def test_torch_agrees_within_a_pixel_and_prints_nothing() -> None:
     assert backend == "torch cpu f32"
     for one, other in zip(found, detector().detect([photo(name) for name in PHOTOS]), strict=True):
         np.testing.assert_allclose(one, rows(other), atol=1.0)
+
+
+def test_pictures_of_ever_new_shapes_do_not_pile_up() -> None:
+    """A stream of noise decodes to pictures of any size: each new graph would keep threads and tens of megabytes."""
+    fit, process = detector(input_shape="fit", input_size=320), psutil.Process()
+    pictures = [np.zeros((height, 640, 3), np.uint8) for height in range(64, 641, 64)]
+    for picture in pictures[:4]:
+        fit.detect([picture])
+    before = process.num_threads()
+    for picture in [*pictures, *pictures]:
+        fit.detect([picture])
+    assert process.num_threads() <= before
 
 
 @pytest.mark.parametrize("backend", ["auto", *CPU_BACKENDS])

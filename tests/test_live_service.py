@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,7 +149,9 @@ class Run:
     def wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WITHIN_S
         while not condition():
-            assert time.monotonic() < deadline, [(s.source_id, s.state, s.offered, s.analysed, s.dropped, s.faults) for s in self.service.snapshots()]
+            assert time.monotonic() < deadline, [
+                (s.source_id, s.state, s.offered, s.analysed, s.dropped, s.faults) for s in self.service.snapshots()
+            ]
             self.service.supervise()
             time.sleep(0.005)
 
@@ -311,6 +313,21 @@ def test_stale_and_unconvertible_frames_are_counted_and_not_analysed(started: An
         other = started({"b": Script([[picture([])]])})
         other.wait(lambda: other.of("b").dropped.get("unconvertible", 0) == 1)
     assert accounted(other.of("b"))
+
+
+def test_damage_that_changes_the_size_is_left_out_and_a_new_size_is_not(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = np.zeros((90, 160, 3), np.uint8)
+    plain = ScriptedCamera._picture
+
+    def flagged(self: ScriptedCamera, image: Image) -> LivePicture:
+        return replace(plain(self, image), suspect=image is small)
+
+    monkeypatch.setattr(ScriptedCamera, "_picture", flagged)
+    sound = pictures([], 0.5)
+    run = started({"a": Script([[*sound, small, small, *sound, *[small.copy() for _ in range(3)]]])})
+    run.wait(lambda: run.of("a").analysed == 13)
+    assert run.of("a").dropped == {"damaged": 2}
+    assert run.of("a").suspect == 2
 
 
 @pytest.mark.parametrize("state", ["before start", "connecting", "live", "waiting"])

@@ -45,7 +45,7 @@ FAULTS = {
     "gone": ("drop", ""),
     "reset": ("reset", ""),
     "loss": ("loss 0.02", "loss 0"),
-    "garbage": ("garbage", "garbage"),
+    "garbage": ("garbage", "garbage off"),
     "fuzz": ("fuzz 0.01", "fuzz 0"),
     "time": ("ptsjump 100", ""),
     "time back": ("ptsjump -200", ""),

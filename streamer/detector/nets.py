@@ -22,6 +22,8 @@ MOST_AT_ONCE = 4
 """One thread on each of several pictures gets more done than all threads on one (3 to 8 % on idle cores, up to 25 % on busy
 ones, where one late thread holds up the rest), but answers for a single picture later: four at once leave several threads to
 each where there are many cores."""
+MOST_SHAPES = 4
+"""Shapes of input that a graph is kept for: cameras of 16:9, 4:3, 5:4 and upright ones."""
 
 Shape = tuple[int, int]
 """(height, width) of an input, pixels."""
@@ -67,7 +69,8 @@ def by_shape(pictures: Sequence[Image]) -> dict[Shape, list[int]]:
 class OpenVinoNet:
     """OpenVINO on the CPU; reads ``.xml`` and ``.onnx``. Colour order, scale and layout are part of the compiled graph.
 
-    A graph is compiled for each shape of input when it is first met (about a second; a camera has one).
+    A graph is compiled for each shape of input when it is first met (about a second; a camera has one). Those used last are kept: a
+    stream of noise may have any size, and each graph costs threads and tens of megabytes.
     """
 
     def __init__(self, path: Path, config: DetectorConfig, first: Shape) -> None:
@@ -110,7 +113,8 @@ class OpenVinoNet:
             results[index] = request.get_output_tensor(0).data[0].copy()
 
         for shape, indices in by_shape(pictures).items():
-            queue = self._queues[shape] if shape in self._queues else self._compile(shape)[1]
+            queue = self._queues.pop(shape, None) or self._compile(shape)[1]
+            self._queues[shape] = queue  # to the end: the first is the one that was not used for longest
             queue.set_callback(keep)
             for index in indices:
                 queue.start_async({0: self._tensor(pictures[index][None], shared_memory=True)}, index)
@@ -124,6 +128,8 @@ class OpenVinoNet:
             compiled = self._core.compile_model(_with_picture_input(self._model.clone(), shape), "CPU", self._options)
         except RuntimeError as error:
             raise WeightsError(f"{self._path}: OpenVINO cannot run it on {shape} pixels ({_first_line(error)})") from error
+        while len(self._queues) >= MOST_SHAPES:
+            del self._queues[next(iter(self._queues))]
         # One picture more than is computed, so that no stream waits for the next.
         self._queues[shape] = ov.AsyncInferQueue(compiled, self._at_once + 1)
         return compiled, self._queues[shape]

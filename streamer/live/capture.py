@@ -149,6 +149,11 @@ class LiveCapture:
         """Offer the frame, if it is its turn; False if nobody takes frames any more."""
         index = reading.index
         reading.index += 1
+        if picture.suspect and reading.size is not None and picture.size != reading.size:
+            self.stats.drop("damaged")  # noise may pass for a picture of any size, which would be costly and tell nothing
+            return True
+        if not picture.suspect:
+            reading.size = picture.size
         cause = self.pace.leave_out(picture.arrived_at, lambda: reading.moves(picture))
         if self._config.decode == "key_frames_while_idle":
             self._source.decode_key_frames_only(self.pace.idle)
@@ -239,6 +244,8 @@ class _Reading:
     def __init__(self, config: Camera, make_gate: Callable[[], Gate] | None, framing: Framing) -> None:
         self.clock = LiveClock(config.max_clock_skew_s)
         self.index = 0
+        self.size: tuple[int, int] | None = None
+        """Of the last sound picture."""
         self.next_look = 0.0
         self.next_focus = 0.0
         self.sharpness: float | None = None
