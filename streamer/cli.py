@@ -104,6 +104,8 @@ def camera(
     password_file: Annotated[Path | None, typer.Option(help="Holds the password to ask for.", show_default=False)] = None,
     auth: Annotated[Literal["digest", "basic"], typer.Option(help="How the password is asked for.")] = "digest",
     loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = True,
+    udp: Annotated[bool, typer.Option(help="Clients may have UDP.")] = True,
+    http_port: Annotated[int | None, typer.Option(help="Serve them as MJPEG over HTTP at this port, too.", show_default=False)] = None,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME:FAULT@SECONDS", help="A fault at a time, e.g. gate:stall@10s.", show_default=False)
     ] = None,
@@ -114,8 +116,8 @@ def camera(
     from streamer.camera_command import run_camera
 
     password = _token(password_file)
-    who: dict[str, Any] = {"user": user, "password": password, "auth": auth}
-    raise typer.Exit(run_camera(files, host=host, port=port, **who, loop=loop, fault=fault or [], cert=cert, key=key))
+    how: dict[str, Any] = {"host": host, "port": port, "auth": auth, "loop": loop, "udp": udp, "cert": cert, "key": key}
+    raise typer.Exit(run_camera(files, user=user, password=password, fault=fault or [], http_port=http_port, **how))
 
 
 @app.command()
