@@ -60,20 +60,7 @@ def event_of(
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
         "sequence": sequence,
-        "state": passage.state,
-        "passage": passage.key,
-        "source": passage.source_id,
-        "session": passage.session,
-        "tracks": list(passage.tracks),
-        "plate": passage.plate,
-        "raw": passage.raw,
-        "score": None if passage.score is None else _score(passage.score),
-        "char_scores": [_score(score) for score in passage.char_scores],
-        "alternatives": [{"plate": text, "score": _score(score)} for text, score in passage.alternatives],
-        "country": passage.country,
-        "format": passage.format,
-        "unread_chars": passage.unread_chars,
-        "reason": passage.reason,
+        **_reading(passage),
         "looks": passage.looks,
         "reads": passage.reads,
         "first": _stamp(passage.first),
@@ -90,6 +77,26 @@ def event_of(
         "models": {"detector": _model(detector), "reader": _model(reader)},
         "program_version": program_version,
         "written_at": utc_text(written_at),
+    }
+
+
+def _reading(passage: Passage) -> Event:
+    """Give what passed and what was read."""
+    return {
+        "state": passage.state,
+        "passage": passage.key,
+        "source": passage.source_id,
+        "session": passage.session,
+        "tracks": list(passage.tracks),
+        "plate": passage.plate,
+        "raw": passage.raw,
+        "score": None if passage.score is None else _score(passage.score),
+        "char_scores": [_score(score) for score in passage.char_scores],
+        "alternatives": [{"plate": text, "score": _score(score)} for text, score in passage.alternatives],
+        "country": passage.country,
+        "format": passage.format,
+        "unread_chars": passage.unread_chars,
+        "reason": passage.reason,
     }
 
 
