@@ -117,11 +117,13 @@ class Rig:
         hold_s: float = 0.5,
         source: Callable[[str, Camera], LiveSource] = NetworkCamera,
         keep_images: bool = False,
+        turns: dict[str, list[Turn]] | None = None,
     ) -> None:
         self._cameras = cameras
         self._source = source
         self._keep_images = keep_images
-        self.turns: dict[str, list[Turn]] = {}
+        self.turns: dict[str, list[Turn]] = turns or {}
+        self._heard: set[str] = set()
         self.seen: dict[str, list[Seen]] = {name: [] for name in cameras}
         self.records = Records(lambda passage: self.service.seen_ago_s(passage))
         self.detector = CountingDetector(takes_s)
@@ -224,7 +226,8 @@ class Rig:
         return [turn for turn in list(self.turns[name]) if turn.state == "fault" and turn.at >= after]
 
     def _make(self, name: str, config: Camera, mailbox: Mailbox[RawFrame], stats: CameraStats, first: int) -> LiveCapture:
-        if name not in self.turns:
+        if name not in self._heard:
+            self._heard.add(name)
             self._listen(stats, self.turns.setdefault(name, []))
         gate = MotionGate if config.motion_gate else None
         return LiveCapture(self._source(name, config), config, mailbox, stats, first_session=first, make_gate=gate)
@@ -244,10 +247,10 @@ class Rig:
 
     def _observe(self, frame: Frame, plates: Sequence[TrackedPlate]) -> None:
         self.service.observe(frame, plates)
-        assert frame.age_s is not None
+        age_s = frame.age_s or 0.0
         number = number_of(frame.image)
         kept = frame if self._keep_images else replace(frame, image=frame.image[:1, :1].copy())
-        self.seen[frame.source_id].append(Seen(kept, number, frame.read_at + frame.age_s, len(plates)))
+        self.seen[frame.source_id].append(Seen(kept, number, frame.read_at + age_s, len(plates)))
 
     def _supervise(self) -> None:
         try:
