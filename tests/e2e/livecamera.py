@@ -184,12 +184,12 @@ class Rig:
 
     def _check_accounts(self, running: Sequence[CameraSnapshot]) -> None:
         for snapshot in running:
-            assert 0 <= snapshot.waiting <= 2, f"one waits and one is being analysed, at most: {snapshot}"
+            assert 0 <= snapshot.waiting <= 3, f"one is in the reading thread, one waits, one is analysed, at most: {snapshot}"
         for snapshot in self.service.snapshots():
             name = snapshot.source_id
             assert snapshot.analysed == len(self.seen[name])
             assert snapshot.offered == snapshot.analysed + sum(snapshot.dropped.values()), snapshot
-            assert snapshot.dropped.get("stopped", 0) <= 2, snapshot
+            assert snapshot.dropped.get("stopped", 0) <= 3, snapshot
         assert self.detector.seen - self._warmed == sum(map(len, self.seen.values()))
 
     def apply(self, cameras: Mapping[str, Camera]) -> None:
