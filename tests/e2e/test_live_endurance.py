@@ -73,6 +73,7 @@ def test_16_reconnects_leave_nothing_behind(path: Path, times: int) -> None:
         all_reconnect(times // AT_ONCE)
         assert sum(len(rig.faults(name)) for name in servers) >= times + 4 * AT_ONCE
         files_after, threads_after, memory_after = usage(rig)
+        print(f"descriptors {files} -> {files_after}, threads {threads} -> {threads_after}, MB {memory:.1f} -> {memory_after:.1f}")
         assert files_after <= files
         assert threads_after <= threads
         assert memory_after - memory < 10.0
@@ -160,7 +161,7 @@ def test_noise_never_crashes_the_process(path: Path, seconds: float) -> None:
     clips = {codec: load_clip(path, codec=codec) for codec in ("h264", "h265", "mjpeg")}
     with ExitStack() as stack:
         cameras = [Camera(f"{codec}{number}", clip, seed=dice.getrandbits(32)) for codec, clip in clips.items() for number in range(2)]
-        server = stack.enter_context(CameraServer(cameras))
+        stack.enter_context(CameraServer(cameras))
         http = stack.enter_context(MjpegCamera(clips["mjpeg"]))
         sound = stack.enter_context(CameraServer([Camera("cam", clips["h264"])]))
         lines = [stack.enter_context(BadLine(sound.port, seed=dice.getrandbits(32))) for _ in range(3)]
@@ -182,7 +183,6 @@ def test_noise_never_crashes_the_process(path: Path, seconds: float) -> None:
         finally:
             victim.process.kill()
             victim.process.wait()
-        assert server.connections >= 0
     print(told, [(line.connections, line.changed) for line in lines])
     assert victim.process.returncode == 0, f"seed {seed}"
     assert told["cameras"]["good"][1] - offered >= 0.95 * FPS * lasted

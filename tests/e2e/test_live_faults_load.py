@@ -48,12 +48,14 @@ def test_10_slow_analysis(clip: Clip, lasts_s: float) -> None:
         assert rss_mb() - memory < 10.0
     processed = after.analysed - before.analysed
     dropped = sum(after.dropped.values()) - sum(before.dropped.values())
+    late = latencies(seen, server.sent_at)
+    print(f"age p99 {np.percentile(ages(seen), 99):.3f} s, latency p50 {np.median(late):.3f} p99 {np.percentile(late, 99):.3f} s")
     assert processed == pytest.approx(5 * lasts_s, rel=0.15)
     assert abs(dropped - (more - processed)) <= FPS, "a GOP"
     assert set(after.dropped) <= {"replaced", "rate", "stale"}
     # The table's 0.25 s, of which the machine may take a part that has nothing to do with the program.
     assert np.percentile(ages(seen), 99) <= 0.25
-    assert np.percentile(latencies(seen, server.sent_at), 99) <= 0.25 + 0.04, "the parser holds a picture until the next one"
+    assert np.percentile(late, 99) <= 0.25 + 0.04, "the parser holds a picture until the next one"
     first, last = latencies(seen[: len(seen) // 4], server.sent_at), latencies(seen[-len(seen) // 4 :], server.sent_at)
     assert np.median(last) - np.median(first) < 0.05, "it does not grow"
 
@@ -98,7 +100,9 @@ def test_17_one_dead_camera_among_three(clip: Clip) -> None:
             assert after[name].faults == {}
             seen = rig.seen[name][before[name].analysed : after[name].analysed]
             assert len(seen) >= 0.95 * FPS * seconds
-            assert np.percentile(latencies(seen, server.sent_at), 95) < 0.25
+            late = np.percentile(latencies(seen, server.sent_at), [50, 95])
+            print(f"latency p50 {late[0]:.3f} p95 {late[1]:.3f} s")
+            assert late[1] < 0.25
 
 
 FAULTS = (
