@@ -140,7 +140,13 @@ class CameraServer(PortServer):
         tls: ssl.SSLContext | None = None,
         udp: bool = True,
     ) -> None:
-        """Open the port; see ``PortServer``. ``udp``: whether clients may have UDP; else they are told to come by TCP."""
+        """Open the port; see ``PortServer``. ``udp``: whether clients may have UDP; else they are told to come by TCP.
+
+        Raises UsageError: a clip is JPEG, which is sent over HTTP only; or see ``PortServer``.
+        """
+        for camera in cameras:
+            if camera.clip.codec == "mjpeg":
+                raise UsageError(f"{camera.name}: JPEG is sent over HTTP only, not over RTSP")
         self._udp = udp
         super().__init__(cameras, host=host, port=port, login=login, tls=tls)
 

@@ -160,7 +160,12 @@ def test_noise_never_crashes_the_process(path: Path, seconds: float) -> None:
     dice = random.Random(seed)  # noqa: S311 (repeatable on purpose)
     clips = {codec: load_clip(path, codec=codec) for codec in ("h264", "h265", "mjpeg")}
     with ExitStack() as stack:
-        cameras = [Camera(f"{codec}{number}", clip, seed=dice.getrandbits(32)) for codec, clip in clips.items() for number in range(2)]
+        cameras = [
+            Camera(f"{codec}{number}", clip, seed=dice.getrandbits(32))
+            for codec, clip in clips.items()
+            if codec != "mjpeg"
+            for number in range(3)
+        ]
         stack.enter_context(CameraServer(cameras))
         http = stack.enter_context(MjpegCamera(clips["mjpeg"]))
         sound = stack.enter_context(CameraServer([Camera("cam", clips["h264"])]))

@@ -4,6 +4,7 @@ is not ours (Debian's gst-rtsp-server), where it is installed.
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,10 +13,11 @@ from typing import Literal
 
 import pytest
 
+from streamer.errors import UsageError
 from streamer.testcamera import Login, TestCamera, load_clip
 from tests.e2e.livecamera import CAP_S, OPEN_S, Rig, T, camera
 from tests.e2e.livecamera_clip import FPS, GOP_S, make_clip
-from tests.gstcamera import gst_camera
+from tests.gstcamera import PYTHON, gst_camera, why_not
 
 FIRST_FRAME_S = 3.0
 USER, PASSWORD = "anpr", "s3cr@t/x%:?"
@@ -104,6 +106,46 @@ def test_01_and_02_another_server_killed_and_frozen(path: Path, tmp_path: Path) 
             within_s = 1.2 * CAP_S + OPEN_S + GOP_S if name.startswith("killed") else OPEN_S + GOP_S + 1.0
             assert rig.live(name, began + 1.0) - back[name] <= within_s
         check_flow(rig)
+
+
+JPEG_SERVER = """
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer
+Gst.init(None)
+server, factory = GstRtspServer.RTSPServer(address="127.0.0.1", service="0"), GstRtspServer.RTSPMediaFactory()
+raw = "video/x-raw,width=320,height=240,framerate=25/1,format=I420"
+factory.set_launch(f"( videotestsrc is-live=true ! {raw} ! jpegenc ! rtpjpegpay name=pay0 pt=26 )")
+server.get_mount_points().add_factory("/cam", factory)
+server.attach(None)
+print(server.get_bound_port(), flush=True)
+GLib.MainLoop().run()
+"""
+
+
+def test_18_jpeg_over_rtsp() -> None:
+    """Our own camera sends JPEG over HTTP only (RFC 2435 is not there), and says so."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    with subprocess.Popen([PYTHON, "-c", JPEG_SERVER], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = f"rtsp://127.0.0.1:{int(process.stdout.readline())}/cam"
+            with Rig({transport: camera(url, transport=transport) for transport in ("tcp", "udp")}) as rig:
+                for transport in ("tcp", "udp"):
+                    assert rig.live(transport) - rig.turns[transport][0].at <= FIRST_FRAME_S
+                rig.wait(lambda: all(rig.of(transport).offered >= FPS for transport in ("tcp", "udp")))
+                for one in rig.service.snapshots():
+                    assert one.facts is not None
+                    assert (one.faults, one.suspect, one.facts.codec) == ({}, 0, "mjpeg")
+        finally:
+            process.kill()
+
+
+def test_our_own_camera_refuses_jpeg_over_rtsp(path: Path) -> None:
+    with pytest.raises(UsageError, match="HTTP"):
+        TestCamera(load_clip(path, codec="mjpeg"))
 
 
 def check_flow(rig: Rig) -> None:
