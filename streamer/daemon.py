@@ -11,8 +11,6 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from streamer.app import build_pipeline, build_rules
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
@@ -91,7 +89,6 @@ class Daemon:
                 self._parts.callback(self._server.close)
                 self._server.start()
             self._pipeline = build_pipeline(self.config, lambda frame, plates: self._running.observe(frame, plates))
-            _warm_up(self._pipeline)
             self._metrics.tell_models(detector=self._pipeline.detector.info, reader=self._pipeline.reader.info)
             self._recording = RecordingThread(self._recorder(self._pipeline), on_event=self._recorded)
             rules = self.config.passages
@@ -207,12 +204,6 @@ class Daemon:
             return QueueState(0, 0.0)
         state = self._recording.state()
         return QueueState(state.waiting, state.oldest_s)
-
-
-def _warm_up(pipeline: Pipeline) -> None:
-    """Run both networks once: the first call takes many times as long as the next, which would pass for a busy machine."""
-    pipeline.detector.detect([np.zeros((360, 640, 3), np.uint8)])
-    pipeline.reader.read([np.zeros((32, 96, 3), np.uint8)])
 
 
 def check_cameras(config: Config) -> None:

@@ -315,6 +315,41 @@ def test_stale_and_unconvertible_frames_are_counted_and_not_analysed(started: An
     assert accounted(other.of("b"))
 
 
+def test_a_fault_in_the_analysis_costs_its_frames_and_not_the_program(started: Any, caplog: pytest.LogCaptureFixture) -> None:
+    bad = np.full((360, 640, 3), 255, np.uint8)
+    bad[0] = 0
+    run = Run({"a": Script([[*pictures([(1, 0, 2, 40)], 3.0), bad, *pictures([(2, 0, 2, 40)], 3.0)]])})
+    plain = run.pipeline.detector.detect
+
+    def detect(images: Any) -> Any:
+        if any(int(image[1, 0, 0]) == 255 for image in images):
+            raise ZeroDivisionError("a bug")
+        return plain(images)
+
+    run.pipeline.detector.detect = detect  # type: ignore[method-assign]
+    run.start(a=camera())
+    run.wait(lambda: run.of("a").analysed == 60)
+    assert run.stop() == []
+    assert run.of("a").dropped == {"failed": 1}
+    assert [p.plate for p in run.records.finals] == ["AB12CDE", "XY98ZWV"]
+    assert "a fault of the program in the analysis of a" in caplog.text
+
+
+def test_faults_that_do_not_end_end_the_analysis(started: Any) -> None:
+    run = Run({"a": Script([pictures([], 5.0)])})
+
+    def detect(images: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    run.pipeline.warm_up = lambda: None  # type: ignore[method-assign]
+    run.pipeline.detector.detect = detect  # type: ignore[method-assign]
+    run.start(a=camera())
+    with pytest.raises(ZeroDivisionError):
+        run.wait(lambda: False)
+    with pytest.raises(ZeroDivisionError):
+        run.stop()
+
+
 def test_damage_that_changes_the_size_is_left_out_and_a_new_size_is_not(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     small = np.zeros((90, 160, 3), np.uint8)
     plain = ScriptedCamera._picture

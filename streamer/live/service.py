@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from logging import getLogger
 
 from streamer.config import Camera, LiveConfig
-from streamer.errors import SourceError
+from streamer.live.analysis import Analysis
 from streamer.live.capture import LiveCapture
 from streamer.live.load import LoadControl
 from streamer.live.recording import RecordingThread
@@ -19,15 +16,9 @@ from streamer.live.stats import CameraSnapshot, CameraStats
 from streamer.mailbox import Mailbox
 from streamer.pipeline import Pipeline, TrackedPlate
 from streamer.ports import Meter
-from streamer.types import Frame, Passage, RawFrame, SessionEnd
+from streamer.types import Frame, Passage, RawFrame
 
 _log = getLogger(__name__)
-
-WAIT_S = 0.25
-"""How often the analysis looks up when no frame comes."""
-
-REMEMBERED = 2000
-"""Frames of each camera whose arrival is known: more than a minute of them, which is longer than any passage is held."""
 
 MakeCapture = Callable[[str, Camera, Mailbox[RawFrame], CameraStats, int], LiveCapture]
 """Builds the thread of a camera: its name, configuration, the mailbox, its counters, the number of its first session."""
@@ -69,34 +60,37 @@ class LiveService:
             hold_s: how long after a camera went away its open passages may wait for it to come back.
             clock: monotonic seconds.
         """
-        self._pipeline = pipeline
         self._recording = recording
         self._make_capture = make_capture
-        self._meter = meter
         self._config = config
-        self._batch = batch
-        self._hold_s = hold_s
         self._clock = clock
         self._mailbox: Mailbox[RawFrame] = Mailbox(on_replaced=self._replaced)
         self._cameras: dict[str, _Running] = {}
         self._former: dict[str, int] = {}
-        self._jobs: deque[Callable[[], Sequence[Passage]]] = deque()
-        self._away: dict[str, float] = {}
-        self._arrivals: dict[str, dict[datetime, float]] = {}
         self._load = LoadControl(clock())
-        self._stopping = threading.Event()
-        self._failure: BaseException | None = None
-        self.heartbeat = clock()
-        """When the analysis was known to go on, monotonic seconds."""
-        self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
+        self._stopping = False
+        self._analysis = Analysis(
+            pipeline,
+            self._mailbox,
+            recording,
+            meter,
+            config,
+            batch=batch,
+            hold_s=hold_s,
+            stats=self.stats,
+            load=self._load,
+            clock=clock,
+        )
 
-    # the supervisor's side
+    @property
+    def heartbeat(self) -> float:
+        """When the analysis was known to go on, monotonic seconds."""
+        return self._analysis.heartbeat
 
     def start(self, cameras: Mapping[str, Camera]) -> None:
         """Start the threads; no camera needs to be there."""
-        self._pipeline.warm_up()
         self._recording.start()
-        self._thread.start()
+        self._analysis.start()
         for name, config in cameras.items():
             self._add(name, config)
 
@@ -114,18 +108,18 @@ class LiveService:
     def adopt(self, change: Callable[[Pipeline], None]) -> None:
         """Change the pipeline's rules between two batches, in the thread that uses it."""
 
-        def job() -> Sequence[Passage]:
-            change(self._pipeline)
+        def job(pipeline: Pipeline) -> Sequence[Passage]:
+            change(pipeline)
             return ()
 
-        self._jobs.append(job)
+        self._analysis.do(job)
 
     def supervise(self) -> None:
         """Look after the threads: to be called every second or so. Raises what ended the analysis, a fault of the program."""
-        if self._failure is not None:
-            raise self._failure
+        if self._analysis.failure is not None:
+            raise self._analysis.failure
         for name, running in self._cameras.items():
-            if not running.capture.alive and not self._stopping.is_set():
+            if not running.capture.alive and not self._stopping:
                 _log.error("camera %s: its thread has ended unexpectedly; starting another", name, extra={"camera": name})
                 self._former[name] = running.stats.snapshot().session
                 running.capture = self._capture(name, running.config, running.stats)
@@ -135,6 +129,7 @@ class LiveService:
     def stop(self, timeout_s: float) -> list[str]:
         """Drain: cameras end, open passages become events, all is recorded. Gives the names of threads that did not end in time."""
         deadline = self._clock() + timeout_s
+        self._stopping = True
         left: list[str] = []
         for running in self._cameras.values():
             running.capture.stop()
@@ -142,17 +137,15 @@ class LiveService:
         for name, running in self._cameras.items():
             if not running.capture.join(max(deadline - self._clock(), 0.0) / 2):
                 left.append(f"camera {name}")
-        self._stopping.set()
-        self._thread.join(max(deadline - self._clock(), 1.0))
-        if self._thread.is_alive():
+        if not self._analysis.stop(max(deadline - self._clock(), 1.0)):
             left.append("analysis")
         self._mailbox.close()
         for running in self._cameras.values():
             running.stats.drop("stopped", running.stats.snapshot().waiting)
         if not self._recording.close(max(deadline - self._clock(), 1.0)):
             left.append("recording")
-        if self._failure is not None:
-            raise self._failure
+        if self._analysis.failure is not None:
+            raise self._analysis.failure
         return left
 
     def snapshots(self) -> list[CameraSnapshot]:
@@ -172,9 +165,7 @@ class LiveService:
 
     def seen_ago_s(self, passage: Passage) -> float | None:
         """Say how many seconds ago the last frame of a passage came; None if that is forgotten. Any thread."""
-        # Looked up by the frame's wall time, not reckoned by ``t``: its last frame may be of another session than its first.
-        arrived_at = self._arrivals.get(passage.source_id, {}).get(passage.last.wall)
-        return None if arrived_at is None else self._clock() - arrived_at
+        return self._analysis.seen_ago_s(passage)
 
     def _add(self, name: str, config: Camera) -> None:
         self._mailbox.add(name)
@@ -193,7 +184,7 @@ class LiveService:
             _log.error("camera %s: its thread does not end", name, extra={"camera": name})
         self._former[name] = running.stats.snapshot().session
         self._mailbox.remove(name)
-        self._jobs.append(lambda: self._pipeline.finish(name))
+        self._analysis.do(lambda pipeline: pipeline.finish(name))
 
     def _share(self) -> None:
         cameras = dict(self._cameras)
@@ -212,81 +203,6 @@ class LiveService:
                 _log.warning("busy: %.1f frames/s wanted, about %.1f possible; all cameras get less", sum(wanted.values()), capacity)
             else:
                 _log.info("no longer busy: all cameras get the rate that they want")
-
-    # the analysis
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._step()
-            while self._mailbox_has_more():
-                pass
-            self._recording.put(self._pipeline.flush())
-        except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
-            self._failure = failure
-
-    def _mailbox_has_more(self) -> bool:
-        return self._step(wait_s=0.0)
-
-    def _step(self, wait_s: float = WAIT_S) -> bool:
-        items = self._mailbox.take(self._batch, self._config.window_s, wait_s)
-        self.heartbeat = began = self._clock()
-        while self._jobs:
-            self._recording.put(self._jobs.popleft()())
-        if items:
-            ready = self._developed(items, began)
-            converted = self._clock()
-            passages = self._pipeline.process(ready)
-            ended = self._clock()
-            frames = sum(isinstance(item, Frame) for item in ready)
-            if frames:
-                self._load.worked(frames, ended - began)
-                self._meter.batch(frames)
-                self._meter.stage("convert", converted - began)
-                self._meter.stage("analyse", ended - converted)
-            self._recording.put(passages)
-        self._end_those_away()
-        return bool(items)
-
-    def _developed(self, items: Sequence[RawFrame | SessionEnd], now: float) -> list[Frame | SessionEnd]:
-        """Convert the frames whose turn it is; those that are too old or cannot be converted are counted and left out."""
-        ready: list[Frame | SessionEnd] = []
-        for item in items:
-            if isinstance(item, SessionEnd):
-                self._away[item.source_id] = now
-                ready.append(item)
-                continue
-            self._away.pop(item.source_id, None)
-            age_s = now - item.read_at
-            stats = self.stats(item.source_id)
-            if age_s > self._config.max_age_s:
-                if stats is not None:
-                    stats.drop("stale")
-                continue
-            try:
-                ready.append(item.developed(age_s))
-            except SourceError as error:
-                _log.warning("camera %s: %s", item.source_id, error, extra={"camera": item.source_id})
-                if stats is not None:
-                    stats.drop("unconvertible")
-                continue
-            self._meter.frame_age(item.source_id, age_s)
-            self._remember(item)
-        return ready
-
-    def _remember(self, frame: RawFrame) -> None:
-        arrivals = self._arrivals.setdefault(frame.source_id, {})
-        arrivals[frame.wall] = frame.read_at
-        if len(arrivals) > REMEMBERED:
-            del arrivals[next(iter(arrivals))]
-
-    def _end_those_away(self) -> None:
-        """A vehicle that was seen just before a camera went away is reported now, not when the camera comes back."""
-        now = self._clock()
-        for name, since in list(self._away.items()):
-            if now - since > self._hold_s:
-                del self._away[name]
-                self._recording.put(self._pipeline.finish(name))
 
     def _replaced(self, source_id: str) -> None:
         stats = self.stats(source_id)

@@ -18,10 +18,10 @@ from streamer.ports import StreamFacts
 CameraState = Literal["starting", "connecting", "live", "backoff", "stopped"]
 """``connecting`` until the first picture is decoded; ``backoff``: it failed, the next attempt comes."""
 
-DropCause = Literal["rate", "idle", "replaced", "stale", "damaged", "unconvertible", "stopped"]
+DropCause = Literal["rate", "idle", "replaced", "stale", "damaged", "unconvertible", "failed", "stopped"]
 """Why a frame was not analysed: ``rate`` process_fps or a busy machine; ``idle`` nothing moved; ``replaced`` a newer one came before its
 turn; ``stale`` too old at its turn; ``damaged`` so much that its size is another one; ``unconvertible`` the decoder's picture could not
-be converted; ``stopped`` the program or the camera was stopped before its turn."""
+be converted; ``failed`` a fault of the program in its analysis; ``stopped`` the program or the camera was stopped before its turn."""
 
 Blind = Literal["dark", "covered", "defocused", "no_plates"]
 """Why a live camera is no use: too dark; one colour all over; out of focus; no plate was seen for long."""
@@ -133,8 +133,9 @@ class CameraStats:
 
     def drop(self, cause: DropCause, frames: int = 1) -> None:
         """Note that frames will not be analysed."""
-        with self._lock:
-            self._dropped[cause] += frames
+        if frames:
+            with self._lock:
+                self._dropped[cause] += frames
 
     def analyse(self, *, plates: int) -> None:
         """Note that a frame was analysed, and how many plates were in it."""

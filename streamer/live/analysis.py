@@ -1,0 +1,191 @@
+"""The thread that analyses the frames of all cameras: the only one that touches the pipeline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from logging import getLogger
+
+from streamer.config import LiveConfig
+from streamer.errors import SourceError
+from streamer.live.load import LoadControl
+from streamer.live.recording import RecordingThread
+from streamer.live.stats import CameraStats, DropCause
+from streamer.mailbox import Mailbox
+from streamer.pipeline import Pipeline
+from streamer.ports import Meter
+from streamer.types import Frame, Passage, RawFrame, SessionEnd
+
+_log = getLogger(__name__)
+
+WAIT_S = 0.25
+"""How often the analysis looks up when no frame comes."""
+
+REMEMBERED = 2000
+"""Frames of each camera whose arrival is known: more than a minute of them, which is longer than any passage is held."""
+
+FAILURES_IN_A_ROW = 10
+"""So many batches that fail one after the other are no accident: the program ends, and its supervisor starts it afresh."""
+
+Job = Callable[[Pipeline], Sequence[Passage]]
+"""Something to do with the pipeline between two batches."""
+
+
+class Analysis:
+    """Takes frames from the mailbox, runs them through the pipeline and hands the passages to the recording."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        mailbox: Mailbox[RawFrame],
+        recording: RecordingThread,
+        meter: Meter,
+        config: LiveConfig,
+        *,
+        batch: int,
+        hold_s: float,
+        stats: Callable[[str], CameraStats | None],
+        load: LoadControl,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take built parts; ``stats`` gives the counters of a camera, ``hold_s`` is told in ``LiveService``."""
+        self._pipeline = pipeline
+        self._mailbox = mailbox
+        self._recording = recording
+        self._meter = meter
+        self._config = config
+        self._batch = batch
+        self._hold_s = hold_s
+        self._stats = stats
+        self._load = load
+        self._clock = clock
+        self._jobs: deque[Job] = deque()
+        self._away: dict[str, float] = {}
+        self._arrivals: dict[str, dict[datetime, float]] = {}
+        self._failed = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
+        self.failure: BaseException | None = None
+        """What ended the thread, a fault of the program."""
+        self.heartbeat = clock()
+        """When the thread was known to go on, monotonic seconds."""
+
+    def start(self) -> None:
+        """Begin; first does what takes long the first time only."""
+        self._pipeline.warm_up()
+        self._thread.start()
+
+    def do(self, job: Job) -> None:
+        """Have something done between two batches, in the thread that uses the pipeline; what it gives is recorded. Any thread."""
+        self._jobs.append(job)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Analyse what waits, end all open passages and the thread; False if that took too long."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def seen_ago_s(self, passage: Passage) -> float | None:
+        """Say how many seconds ago the last frame of a passage came; None if that is forgotten. Any thread."""
+        # Looked up by the frame's wall time, not reckoned by ``t``: its last frame may be of another session than its first.
+        arrived_at = self._arrivals.get(passage.source_id, {}).get(passage.last.wall)
+        return None if arrived_at is None else self._clock() - arrived_at
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._step(WAIT_S)
+            while self._step(0.0):
+                pass
+            self._recording.put(self._pipeline.flush())
+        except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
+            self.failure = failure
+
+    def _step(self, wait_s: float) -> bool:
+        items = self._mailbox.take(self._batch, self._config.window_s, wait_s)
+        self.heartbeat = began = self._clock()
+        while self._jobs:
+            self._recording.put(self._jobs.popleft()(self._pipeline))
+        if items:
+            ready = self._developed(items, began)
+            converted = self._clock()
+            self._recording.put(self._analysed(ready))
+            frames = sum(isinstance(item, Frame) for item in ready)
+            if frames:
+                ended = self._clock()
+                self._load.worked(frames, ended - began)
+                self._meter.batch(frames)
+                self._meter.stage("convert", converted - began)
+                self._meter.stage("analyse", ended - converted)
+        self._end_those_away()
+        return bool(items)
+
+    def _analysed(self, items: Sequence[Frame | SessionEnd]) -> Sequence[Passage]:
+        """Run a batch. If that fails, its cameras lose their open tracks and its frames are counted; the others go on."""
+        try:
+            passages = self._pipeline.process(items)
+        except Exception:
+            self._failed += 1
+            if self._failed >= FAILURES_IN_A_ROW:
+                raise
+            names = sorted({item.source_id for item in items})
+            _log.exception("a fault of the program in the analysis of %s; going on without these frames", ", ".join(names))
+            for item in items:
+                if isinstance(item, Frame):
+                    self._drop(item.source_id, "failed")
+            return [passage for name in names for passage in self._finished(name)]
+        self._failed = 0
+        return passages
+
+    def _finished(self, name: str) -> Sequence[Passage]:
+        """End a source whose books may be in disorder."""
+        try:
+            return self._pipeline.finish(name)
+        except Exception:  # noqa: BLE001 (what is lost is told; the other cameras go on)
+            _log.exception("%s: its open passages are lost", name)
+            return ()
+
+    def _developed(self, items: Sequence[RawFrame | SessionEnd], now: float) -> list[Frame | SessionEnd]:
+        """Convert the frames whose turn it is; those that are too old or cannot be converted are counted and left out."""
+        ready: list[Frame | SessionEnd] = []
+        for item in items:
+            if isinstance(item, SessionEnd):
+                self._away[item.source_id] = now
+                ready.append(item)
+                continue
+            self._away.pop(item.source_id, None)
+            age_s = now - item.read_at
+            if age_s > self._config.max_age_s:
+                self._drop(item.source_id, "stale")
+                continue
+            try:
+                ready.append(item.developed(age_s))
+            except SourceError as error:
+                _log.warning("camera %s: %s", item.source_id, error, extra={"camera": item.source_id})
+                self._drop(item.source_id, "unconvertible")
+                continue
+            self._meter.frame_age(item.source_id, age_s)
+            self._remember(item)
+        return ready
+
+    def _drop(self, source_id: str, cause: DropCause) -> None:
+        stats = self._stats(source_id)
+        if stats is not None:
+            stats.drop(cause)
+
+    def _remember(self, frame: RawFrame) -> None:
+        arrivals = self._arrivals.setdefault(frame.source_id, {})
+        arrivals[frame.wall] = frame.read_at
+        if len(arrivals) > REMEMBERED:
+            del arrivals[next(iter(arrivals))]
+
+    def _end_those_away(self) -> None:
+        """A vehicle that was seen just before a camera went away is reported now, not when the camera comes back."""
+        now = self._clock()
+        for name, since in list(self._away.items()):
+            if now - since > self._hold_s:
+                del self._away[name]
+                self._recording.put(self._pipeline.finish(name))
