@@ -62,7 +62,7 @@ demo-live: setup
 	"$(VENV)/bin/python" -m streamer.demo_live $(CLIPS) --config configs/demo-live.yaml
 
 test: setup weights/.starters
-	"$(VENV)/bin/python" -m pytest
+	"$(VENV)/bin/python" -m pytest -n auto --dist loadfile
 
 check: $(venv)/.installed
 	"$(VENV)/bin/ruff" format --check .

@@ -161,7 +161,7 @@ def test_the_units_command_line_is_understood(unit):
 def test_systemd_understands_the_unit(root, tmp_path):
     text = (root / "configs" / "systemd" / "plate-streamer.service").read_text(encoding="utf-8")
     file = tmp_path / "plate-streamer.service"
-    file.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", text, flags=re.MULTILINE), encoding="utf-8")
+    file.write_text(re.sub(r"^ExecStart=\S+", f'ExecStart="{sys.executable}"', text, flags=re.MULTILINE), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True, check=False, timeout=60)
     assert [line for line in done.stderr.splitlines() if "plate-streamer" in line] == []
     assert done.returncode == 0, done.stderr
