@@ -16,8 +16,8 @@ from streamer.live.recording import RecordingThread
 from streamer.types import Passage
 
 
-def passage(number: int) -> Passage:
-    return cast(Passage, SimpleNamespace(key=f"1-{number}"))
+def passage(number: int, source_id: str = "gate") -> Passage:
+    return cast(Passage, SimpleNamespace(key=f"1-{number}", source_id=source_id, state="final"))
 
 
 class Records:
@@ -37,7 +37,7 @@ class Records:
             self.store_fails -= 1
             raise StoreError("disk full")
         self.stored += [passage.key for passage in passages]
-        return [{"passage": passage.key} for passage in passages]
+        return [{"source": p.source_id, "passage": p.key, "state": p.state} for p in passages]
 
     def deliver(self) -> None:
         if self.log_fails:
@@ -71,6 +71,16 @@ def test_passages_are_recorded_in_order_and_told_of_once_they_are_durable(starte
     assert records.stored == records.logged == keys(200)
     assert told == [(key, key) for key in keys(200)]
     assert thread.state().recorded == 200
+
+
+def test_passages_of_one_name_at_two_cameras_are_not_mixed_up(started: Any) -> None:
+    records, told = Records(), []
+    records.blocked = threading.Event()
+    thread = started(records, on_event=lambda passage, event: told.append((passage.source_id, event["source"])))
+    thread.put([passage(1, "east"), passage(1, "west")])
+    records.blocked.set()
+    assert thread.close(10)
+    assert told == [("east", "east"), ("west", "west")]
 
 
 @pytest.mark.parametrize(("store_fails", "log_fails"), [(3, 0), (0, 3), (2, 2)])

@@ -108,7 +108,7 @@ class Records:
 
     def append(self, passages: Any) -> list[Event]:
         self.passages += passages
-        return [{"passage": passage.key, "state": passage.state} for passage in passages]
+        return [{"source": p.source_id, "passage": p.key, "state": p.state} for p in passages]
 
     def deliver(self) -> None: ...
 

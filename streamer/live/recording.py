@@ -125,11 +125,13 @@ class RecordingThread:
         """Record a batch and write the log; False if one of them failed."""
         try:
             if batch:
-                events = {event["passage"]: event for event in self._recorder.append(batch)}
+                # By source, too: cameras that began in the same second have passages of the same name.
+                events = {(event["source"], event["passage"], event["state"]): event for event in self._recorder.append(batch)}
                 self._taken(len(batch))
                 for passage in batch:
-                    if passage.key in events:
-                        self._on_event(passage, events[passage.key])
+                    event = events.get((passage.source_id, passage.key, passage.state))
+                    if event is not None:
+                        self._on_event(passage, event)
             self._recorder.deliver()
         except (StoreError, SinkError) as error:
             if self._failure != str(error):

@@ -83,7 +83,7 @@ class Records:
     def append(self, passages: Sequence[Passage]) -> list[Event]:
         self.passages += passages
         self.latencies += [(passage, self._seen_ago_s(passage)) for passage in passages]
-        return [{"passage": passage.key, "state": passage.state} for passage in passages]
+        return [{"source": passage.source_id, "passage": passage.key, "state": passage.state} for passage in passages]
 
     def deliver(self) -> None: ...
 
