@@ -62,7 +62,8 @@ demo-live: setup
 	"$(VENV)/bin/python" -m streamer.demo_live $(CLIPS) --config configs/demo-live.yaml
 
 test: setup weights/.starters
-	"$(VENV)/bin/python" -m pytest -n auto --dist loadfile
+	"$(VENV)/bin/python" -m pytest -n auto --dist loadfile --ignore-glob='*/e2e/test_live_*'
+	"$(VENV)/bin/python" -m pytest tests/e2e/test_live_*.py
 
 check: $(venv)/.installed
 	"$(VENV)/bin/ruff" format --check .

@@ -79,7 +79,8 @@ def run(
     """Watch live cameras until SIGTERM or Ctrl-C; SIGHUP, or a changed file, reloads."""
     from streamer.run_command import run_daemon
 
-    raise typer.Exit(run_daemon(_settings(config), config, out=out, as_json=json))
+    _settings(config)  # its mistakes, and how to log
+    raise typer.Exit(run_daemon(config, out=out, as_json=json))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -25,6 +26,12 @@ def _camera_url(url: str) -> str:
         raise _wrong("must be the address of a camera, beginning with ", ", ".join(f"{s}://" for s in SCHEMES))
     if re.search(r"\s", url):
         raise _wrong("must be an address without white space")
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host and scheme.lower() not in ("udp", "rtp"):
+        raise _wrong("must name a host, as in rtsp://192.168.1.64/path")
     if "@" in rest.partition("?")[0]:
         raise _wrong("must not hold a user or password: use the keys user and password_file")
     return url

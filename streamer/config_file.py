@@ -16,13 +16,13 @@ from streamer.config import PATH_OR_NAME, Config
 from streamer.config_messages import message, resolve
 from streamer.config_yaml import Document, Loc, Mark, YamlError, parse
 from streamer.errors import ConfigError, ConfigProblem
+from streamer.log import redact
 
 OPTIONS: Final = "options"
 """Stands for the file name in problems with overrides."""
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|(api|private|access)_?key", re.IGNORECASE)
-_CREDENTIALS: Final = re.compile(r"(?<=//)[^/\s]*@")
 _WEIGHT_SUFFIXES: Final = frozenset({".pt", ".onnx", ".xml", ".engine"})
 _SHOWN_CHARS: Final = 60
 
@@ -107,7 +107,7 @@ def _value(loc: Loc, text: str) -> str:
     """Shorten a value for a message, and mask what may be secret."""
     if any(_SECRET_KEY.search(str(part)) for part in loc):
         return "***"
-    text = _CREDENTIALS.sub("***@", text)
+    text = redact(text)
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
 
 

@@ -43,6 +43,9 @@ _log = getLogger(__name__)
 STORE: Final = "events.sqlite"
 VERSION: Final = version("plate-streamer")
 
+Stamp = tuple[int, int]
+"""Modification time (ns) and size of a file."""
+
 
 class Daemon:
     """All parts of a running program. Used by one thread, but for ``health``, which any may call, also before ``start``."""
@@ -53,9 +56,12 @@ class Daemon:
         directory: Path,
         *,
         file: Path | None = None,
+        read_at: Stamp | None = None,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         """Take the configuration, where events go, the file that ``reload`` reads again, and who is told of each recorded event.
+
+        ``read_at``: ``modified`` of the file before it was read; without it, as it is now.
 
         Raises UsageError: no cameras, or a password cannot be had.
         """
@@ -63,7 +69,7 @@ class Daemon:
         self.config = config
         self._directory = directory
         self._file = file
-        self._read_at = _modified(file)
+        self._read_at = self._seen = modified(file) if read_at is None else read_at
         self._on_event = on_event
         self._parts = ExitStack()
         self._began = time.monotonic()
@@ -113,14 +119,15 @@ class Daemon:
         self._host_clock.refresh()
 
     def changed(self) -> bool:
-        """Say whether the configuration file is another one than the one in use."""
-        return _modified(self._file) != self._read_at
+        """Say whether the configuration file is another one than the one in use; a file that is being written is waited for."""
+        seen, self._seen = self._seen, modified(self._file)
+        return self._seen != self._read_at and self._seen == seen
 
     def reload(self) -> None:
         """Read the configuration again and take over what can change while running; a bad one is refused, with its mistakes in the log."""
         if self._file is None:
             return
-        self._read_at = _modified(self._file)
+        self._read_at = modified(self._file)
         try:
             new = load_config(self._file)
             check_cameras(new)
@@ -132,9 +139,11 @@ class Daemon:
         if found.rules:
             make_tracker, make_book = build_rules(new)
             self._running.adopt(lambda pipeline: pipeline.adopt(make_tracker, make_book))
+        rules = new.passages
+        self._running.hold(max(rules.same_plate_window_s, rules.similar_plate_window_s))
+        self._running.apply(new.cameras)
         for name in found.removed:
             self._metrics.forget(name)
-        self._running.apply(new.cameras)
         self.config = self.config.model_copy(update={"cameras": new.cameras, "tracker": new.tracker, "passages": new.passages})
 
     def stop(self) -> list[str]:
@@ -147,6 +156,7 @@ class Daemon:
         """Say how everything is. Any thread."""
         service, recording = self._service, self._recording
         state = recording.state() if recording is not None else None
+        heartbeat = service.heartbeat if service is not None else None
         dead = ("recording",) if state is not None and not state.alive and not self._stopping else ()
         return Health(
             version=VERSION,
@@ -154,7 +164,7 @@ class Daemon:
             stopping=self._stopping,
             detector=self._pipeline.detector.info if self._pipeline is not None else None,
             reader=self._pipeline.reader.info if self._pipeline is not None else None,
-            inference_age_s=time.monotonic() - service.heartbeat if service is not None else None,
+            inference_age_s=time.monotonic() - heartbeat if heartbeat is not None else None,
             recorder=self._queue(),
             recorder_error=state.failure if state is not None else None,
             dead_threads=dead,
@@ -227,7 +237,7 @@ def _capture_of(name: str, config: Camera, mailbox: Mailbox[RawFrame], stats: Ca
     return LiveCapture(source_of(name, config), config, mailbox, stats, first_session=first_session, make_gate=gate)
 
 
-def _modified(file: Path | None) -> tuple[int, int] | None:
+def modified(file: Path | None) -> Stamp | None:
     """Tell one content of a file from another; None if it is not there."""
     if file is None:
         return None
@@ -236,4 +246,3 @@ def _modified(file: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-

@@ -52,7 +52,7 @@ _COUNTERS: Final[tuple[tuple[str, str, _Get], ...]] = (
     ("frames_offered", "Frames that the camera's sessions gave.", lambda c: c.offered),
     ("frames_analysed", "Frames in which plates were looked for.", lambda c: c.analysed),
     ("frames_suspect", "Frames offered that may be damaged: nothing of them is read.", lambda c: c.suspect),
-    ("sessions", "Connections to the camera that gave a picture.", lambda c: c.session),
+    ("sessions", "Connections to the camera that gave a picture.", lambda c: c.sessions),
     ("events", "Events recorded, one for each vehicle.", lambda c: c.events),
     ("plates", "Events recorded that have a plate.", lambda c: c.plates),
     ("stream_received_bytes", "Bytes of video that came.", _of_stream(lambda f: f.bytes_read)),

@@ -29,6 +29,9 @@ STITCH_REACH = 4.0
 STITCH_SIZE_RATIO = 2.0
 """How much their plate heights may differ."""
 
+CLOCK_STEP_S = 5.0
+"""Between two sessions, the time of day does not go back by more than this unless somebody sets the clock."""
+
 FLEETING_LOOKS = 3
 """Unread tracks with fewer looks are taken for false detections and counted, not recorded."""
 
@@ -128,7 +131,9 @@ class PassageBook:
         keep_s = max(self._rules.same_plate_window_s, self._rules.similar_plate_window_s, STITCH_WITHIN_S)
         for held in list(self._held):
             waits = any(self._may_continue(held, record, keep_s) for record in self._open.values())
-            if not waits and _gap_s(held.last, now, session) > keep_s:
+            gap_s = _gap_s(held.last, now, session)
+            # Far before what is held: the clock was set back, and nobody knows how long ago it was.
+            if not waits and (gap_s > keep_s or gap_s < -CLOCK_STEP_S):
                 self._held.remove(held)
                 passages.extend(self._finish(held))
         return passages

@@ -126,9 +126,11 @@ class Pipeline:
         while queues:
             wave = [(source_id, *queue.popleft()) for source_id, queue in queues.items()]
             queues = {source_id: queue for source_id, queue in queues.items() if queue}
-            requests = [(book, request) for book, due in map(self._advance, wave) for request in due]
-            self._read(requests)
-            for source_id, _, _ in wave:
+            steps = [self._advance(*step) for step in wave]
+            self._read([(book, request) for book, due, _ in steps for request in due])
+            for (source_id, item, _), (book, _, pairs) in zip(wave, steps, strict=True):
+                if self._observer is not None and isinstance(item, Frame):
+                    self._observer(item, [TrackedPlate(n, d.box, d.score, book.best_text(item.session, n)) for n, d in pairs])
                 if source_id in self._now:
                     session, now = self._now[source_id]
                     passages.extend(self._books[source_id].decide(now, session))
@@ -153,9 +155,14 @@ class Pipeline:
         for source_id, book in self._books.items():
             book.adopt(make_book(source_id))
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Those that were seen and not finished."""
+        return tuple(self._books)
+
     def flush(self) -> list[Passage]:
         """End all sources."""
-        return [passage for source_id in list(self._books) for passage in self.finish(source_id)]
+        return [passage for source_id in self.sources for passage in self.finish(source_id)]
 
     def read(self, image: Image) -> list[PlateResult]:
         """Read the plates of one picture, uint8 (h, w, 3) BGR: best first, boxes in its pixels."""
@@ -186,15 +193,17 @@ class Pipeline:
             )
         return [sorted(plates, key=lambda plate: -plate.score * plate.box_score) for plates in results]
 
-    def _advance(self, step: tuple[str, Frame | SessionEnd, list[Detection]]) -> tuple[PassageBook, list[CropRequest]]:
-        source_id, item, detections = step
+    def _advance(
+        self, source_id: str, item: Frame | SessionEnd, detections: Sequence[Detection]
+    ) -> tuple[PassageBook, list[CropRequest], Sequence[tuple[int, Detection]]]:
+        """Give the source's book, the crops that should be read now, and the plates in the frame by their tracks."""
         book = self._books.get(source_id)
         if book is None:
             book = self._books[source_id] = self._make_book(source_id)
         key = (source_id, item.session)
         if isinstance(item, SessionEnd):
             tracker = self._trackers.pop(key, None)
-            return book, book.ended(item.session, tracker.finish()) if tracker else []
+            return book, book.ended(item.session, tracker.finish()) if tracker else [], ()
         tracker = self._trackers.get(key)
         if tracker is None:
             tracker = self._trackers[key] = self._make_tracker()
@@ -203,11 +212,7 @@ class Pipeline:
             # Damage looks like anything. The tracker lets detections without a score go on with a track, but begin none.
             detections = [Detection(detection.box, 0.0) for detection in detections]
         update = tracker.update(detections, item.t)
-        due = [*book.look(item, update.pairs), *book.ended(item.session, update.ended)]
-        if self._observer is not None:
-            plates = [TrackedPlate(n, d.box, d.score, book.best_text(item.session, n)) for n, d in update.pairs]
-            self._observer(item, plates)
-        return book, due
+        return book, [*book.look(item, update.pairs), *book.ended(item.session, update.ended)], update.pairs
 
     def _read(self, requests: Sequence[tuple[PassageBook, CropRequest]]) -> None:
         if not requests:

@@ -13,7 +13,7 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from streamer.config import Config
+from streamer.config_file import load_config
 from streamer.events import Event, to_line
 from streamer.notify import Notifier
 from streamer.sources.usb import prepare_environment
@@ -30,7 +30,7 @@ UNCLEAN = 3
 """Exit code: a thread did not end in time."""
 
 
-def run_daemon(config: Config, file: Path, *, out: Path | None, as_json: bool) -> int:
+def run_daemon(file: Path, *, out: Path | None, as_json: bool) -> int:
     """Run until SIGTERM or SIGINT: open passages then become events. A second signal ends the program at once; SIGHUP reloads.
 
     Returns:
@@ -41,12 +41,16 @@ def run_daemon(config: Config, file: Path, *, out: Path | None, as_json: bool) -
     """
     # OpenCV reads it when it is imported, so it comes before the daemon's own imports.
     prepare_environment()
-    from streamer.daemon import Daemon
+    from streamer.daemon import Daemon, modified
 
+    read_at = modified(file)  # before it is read: a change in between must be noticed
+    config = load_config(file)
     stop, reload = threading.Event(), threading.Event()
     notifier = Notifier()
     with _signals(stop, reload):
-        daemon = Daemon(config, out or config.events.directory, file=file, on_event=_print if as_json else lambda event: None)
+        daemon = Daemon(
+            config, out or config.events.directory, file=file, read_at=read_at, on_event=_print if as_json else lambda event: None
+        )
         daemon.start()
         notifier.ready()
         _log.info("running with %d cameras; health: %s", len(config.cameras), daemon.address or "off")

@@ -162,6 +162,11 @@ def test_who_is_not_ready_says_why(serve, state, change, said):
     assert document(server, "/healthz")[0] == 200
 
 
+@pytest.mark.parametrize("wrong", [{"recorder_error": "disk full"}, {"dead_threads": ("recording",)}, {"inference_age_s": None}])
+def test_who_would_not_record_a_vehicle_is_not_ready(wrong):
+    assert obstacles(replace(FINE, **wrong)) != ()
+
+
 def test_without_cameras_the_program_is_ready():
     assert obstacles(replace(FINE, cameras=())) == ()
 
@@ -212,7 +217,7 @@ def test_healthy_and_ready_are_what_problems_and_obstacles_say(age, depth, oldes
     health = replace(FINE, inference_age_s=age, recorder=QueueState(depth, oldest), detector=MODEL if loaded else None, stopping=stopping)
     status = status_of(health, Recent())
     assert status["healthy"] == ((age <= INFERENCE_STUCK_S or stopping) and oldest <= RECORD_STUCK_S)
-    assert status["ready"] == (loaded and not stopping)
+    assert status["ready"] == (status["healthy"] and loaded and not stopping)
     assert set(needs_restart(health)) <= set(problems(health))
 
 

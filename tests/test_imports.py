@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"errors", "config_section", "config_cameras"},
     "config_yaml": set(),
     "config_messages": {"config_yaml"},
-    "config_file": {"config", "config_yaml", "config_messages", "errors", "plates"},
+    "config_file": {"config", "config_yaml", "config_messages", "errors", "plates", "log"},
     # the middle: pure
     "plates": {"types"},
     "crops": {"types"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -96,6 +97,44 @@ def test_a_failure_is_tried_again_and_nothing_is_recorded_twice(started: Any, st
     thread.put([passage(2)])
     assert thread.close(10)
     assert records.stored == records.logged == keys(3)
+
+
+def test_a_listener_that_fails_does_no_harm(started: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def closed_pipe(passage: Passage, event: Event) -> None:
+        raise BrokenPipeError
+
+    records = Records()
+    thread = started(records, on_event=closed_pipe)
+    thread.put([passage(0)])
+    thread.put([passage(1)])
+    assert thread.close(10)
+    assert records.stored == keys(2)
+    assert "a listener failed" in caplog.text
+
+
+def test_a_fault_of_the_program_is_kept_for_the_supervisor(started: Any) -> None:
+    class Broken(Records):
+        def append(self, passages: Sequence[Passage]) -> list[Event]:
+            raise ZeroDivisionError("a bug")
+
+    thread = started(Broken())
+    thread.put([passage(0)])
+    assert not thread.close(0.5)
+    assert isinstance(thread.fault, ZeroDivisionError)
+
+
+def test_a_failing_store_is_not_asked_more_often_because_there_is_nothing_to_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "RETRY_S", (0.2, 0.2))
+    records = Records()
+    records.store_fails = 10**9
+    thread = RecordingThread(records)
+    thread.start()
+    thread.put([passage(0)])
+    for _ in range(200):
+        thread.put([])
+        time.sleep(0.002)
+    assert records.store_fails > 10**9 - 8
+    thread.close(0.1)
 
 
 def test_a_slow_store_holds_nobody_up_and_its_queue_can_be_seen(started: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 from streamer.config import Camera, LiveConfig
 from streamer.errors import SourceError
 from streamer.events import Event
+from streamer.live import capture
 from streamer.live.capture import LiveCapture
 from streamer.live.recording import RecordingThread
 from streamer.live.service import LiveService
@@ -220,6 +221,51 @@ def test_a_vehicle_in_view_when_the_camera_goes_away_is_reported_while_it_is_awa
     assert run.of("a").state != "live"
 
 
+def test_it_is_reported_even_if_the_camera_is_tried_again_and_again(started: Any) -> None:
+    refused = [[SourceError("refused", "x")] for _ in range(10_000)]
+    run = started({"a": Script([[*pictures([(1, 0, 2, 40)], 1.5), SourceError("timeout", "stalled")], *refused])})
+    run.wait(lambda: bool(run.records.finals))
+    assert run.of("a").state != "live"
+
+
+def test_a_camera_that_is_changed_keeps_its_vehicle_and_its_counts(started: Any) -> None:
+    scene = pictures([(1, 0, 4, 40)], 6.0)
+    run = started({"a": Script([scene[:20], scene[22:]])}, hold_s=10.0)
+    run.wait(lambda: run.of("a").analysed == 20)
+    run.service.apply({"a": camera(priority=2.0)})
+    run.wait(lambda: run.of("a").analysed == 58)
+    assert run.stop() == []
+    assert [p.plate for p in run.records.finals] == ["AB12CDE"]
+    assert accounted(run.of("a"))
+    assert run.of("a").sessions == 2
+
+
+def test_a_frozen_picture_is_accounted_for(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "LOOK_EVERY_S", 0.0)
+    same = picture([])
+    run = started({"a": Script([[same] * 400] * 3)}, {"a": camera(frozen_after_s=0.01)})
+    run.wait(lambda: run.of("a").faults.get("frozen", 0) >= 1)
+    run.stop()
+    assert accounted(run.of("a"))
+    assert min(run.of("a").dropped.values(), default=0) >= 0
+
+
+def test_a_picture_that_nobody_can_convert_for_whatever_reason_costs_itself_only(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ScriptedCamera._picture
+
+    def odd(self: ScriptedCamera, image: Image) -> LivePicture:
+        def fail() -> Image:
+            raise ValueError("cv2 does not like it")
+
+        made = plain(self, image)
+        return replace(made, convert=fail) if self._count == 5 else made
+
+    monkeypatch.setattr(ScriptedCamera, "_picture", odd)
+    run = started({"a": Script([pictures([], 2.0)])})
+    run.wait(lambda: run.of("a").analysed == 19)
+    assert run.of("a").dropped == {"unconvertible": 1}
+
+
 def test_a_vehicle_that_is_still_there_after_a_short_fault_is_one_vehicle(started: Any) -> None:
     scene = pictures([(1, 0, 4, 40)], 5.0)
     run = started({"a": Script([[*scene[:20], SourceError("timeout", "stalled")], scene[22:]])}, hold_s=10.0)
@@ -287,7 +333,7 @@ def test_cameras_are_added_removed_and_changed_while_the_others_go_on(started: A
     run.wait(lambda: run.of("a").analysed == 30 and run.of("b").analysed == 30)
     before = run.of("a").session
     run.service.apply({"a": camera(), "b": camera(priority=2.0), "c": camera()})
-    run.wait(lambda: run.of("c").analysed == 30 and run.of("b").analysed == 30)
+    run.wait(lambda: run.of("c").analysed == 30 and run.of("b").analysed == 60)
     assert scripts["a"].opened == 1
     assert run.of("a").session == before
     assert scripts["b"].opened == 2

@@ -88,7 +88,7 @@ def test_everything_of_a_camera_is_told(gate, accept):
         "frames_analysed_total": 3,
         "frames_suspect_total": 1,
         "frames_waiting": 3,
-        "sessions_total": 2,
+        "sessions_total": 1,
         "events_total": 2,
         "plates_total": 1,
         "rate_limit_frames_per_second": 5,

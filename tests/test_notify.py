@@ -124,7 +124,6 @@ def test_the_unit_tells_systemd_how_it_goes(unit):
     assert _seconds(unit["WatchdogSec"][0]) >= 20
     assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert unit["Restart"] == ["always"]
-    assert unit["RestartPreventExitStatus"] == ["2"]
 
 
 def test_the_unit_gives_the_program_time_to_drain(unit):

@@ -58,7 +58,8 @@ class Analysis:
         self._meter = meter
         self._config = config
         self._batch = batch
-        self._hold_s = hold_s
+        self.hold_s = hold_s
+        """How long after a camera went away its open passages may wait for it to come back."""
         self._stats = stats
         self._load = load
         self._clock = clock
@@ -70,8 +71,8 @@ class Analysis:
         self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
         self.failure: BaseException | None = None
         """What ended the thread, a fault of the program."""
-        self.heartbeat = clock()
-        """When the thread was known to go on, monotonic seconds."""
+        self.heartbeat: float | None = None
+        """When the thread was known to go on, monotonic seconds; None before it began."""
 
     def start(self) -> None:
         """Begin; first does what takes long the first time only."""
@@ -100,7 +101,8 @@ class Analysis:
                 self._step(WAIT_S)
             while self._step(0.0):
                 pass
-            self._recording.put(self._pipeline.flush())
+            for name in self._pipeline.sources:
+                self._recording.put(self._finished(name))
         except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
             self.failure = failure
 
@@ -140,6 +142,10 @@ class Analysis:
         self._failed = 0
         return passages
 
+    def finish(self, name: str) -> None:
+        """Have a source that is gone for good ended: its open passages are recorded. Any thread."""
+        self._jobs.append(lambda pipeline: self._finished(name))
+
     def _finished(self, name: str) -> Sequence[Passage]:
         """End a source whose books may be in disorder."""
         try:
@@ -153,7 +159,7 @@ class Analysis:
         ready: list[Frame | SessionEnd] = []
         for item in items:
             if isinstance(item, SessionEnd):
-                self._away[item.source_id] = now
+                self._away.setdefault(item.source_id, now)  # since it went away, however often it was tried again
                 ready.append(item)
                 continue
             self._away.pop(item.source_id, None)
@@ -165,6 +171,10 @@ class Analysis:
                 ready.append(item.developed(age_s))
             except SourceError as error:
                 _log.warning("camera %s: %s", item.source_id, error, extra={"camera": item.source_id})
+                self._drop(item.source_id, "unconvertible")
+                continue
+            except Exception:  # noqa: BLE001 (told and counted; the other cameras go on)
+                _log.exception("camera %s: a fault of the program in converting", item.source_id, extra={"camera": item.source_id})
                 self._drop(item.source_id, "unconvertible")
                 continue
             self._meter.frame_age(item.source_id, age_s)
@@ -186,6 +196,6 @@ class Analysis:
         """A vehicle that was seen just before a camera went away is reported now, not when the camera comes back."""
         now = self._clock()
         for name, since in list(self._away.items()):
-            if now - since > self._hold_s:
+            if now - since > self.hold_s:
                 del self._away[name]
-                self._recording.put(self._pipeline.finish(name))
+                self._recording.put(self._finished(name))

@@ -120,9 +120,15 @@ class LiveCapture:
             _log.exception("camera %s: a fault of the program; connecting again", self._name, extra={"camera": self._name})
             return SourceError("damaged", f"a fault of the program: {type(error).__name__}")
         finally:
+            self._close()
+            self._mailbox.put(SessionEnd(self._name, self._session))
+
+    def _close(self) -> None:
+        try:
             self._source.close()
             self.stats.describe(self._source.facts)
-            self._mailbox.put(SessionEnd(self._name, self._session))
+        except Exception:  # noqa: BLE001 (told; the end of the session must be offered all the same)
+            _log.exception("camera %s: a fault of the program in closing", self._name, extra={"camera": self._name})
 
     def _read(self) -> SourceError:
         reading = _Reading(self._config, self._make_gate, self._framing)
@@ -136,14 +142,24 @@ class LiveCapture:
                 self._now_live()
             elif moment.new_session:
                 self._next_session(reading, moment.why)
-            if reading.clock.frozen_s > self._config.read_timeout_s:
-                return SourceError("frozen", f"time stamps stand still for {reading.clock.frozen_s:.0f} s")
-            self._look(reading, picture)
-            if reading.frozen:
-                return SourceError("frozen", f"the very same picture for {self._config.frozen_after_s:g} s")
-            if not self._offer(reading, picture, moment):
-                break
+            try:
+                frozen = self._frozen(reading, picture)
+                if frozen is None and not self._offer(reading, picture, moment):
+                    break
+            except BaseException:
+                self.stats.drop("failed")
+                raise
+            if frozen is not None:
+                self.stats.drop("stopped")
+                return frozen
         return SourceError("gone", "stopped")
+
+    def _frozen(self, reading: _Reading, picture: LivePicture) -> SourceError | None:
+        """Look at the picture; gives the fault if it or its time stamps stand still."""
+        if reading.clock.frozen_s > self._config.read_timeout_s:
+            return SourceError("frozen", f"time stamps stand still for {reading.clock.frozen_s:.0f} s")
+        self._look(reading, picture)
+        return SourceError("frozen", f"the very same picture for {self._config.frozen_after_s:g} s") if reading.frozen else None
 
     def _offer(self, reading: _Reading, picture: LivePicture, moment: Moment) -> bool:
         """Offer the frame, if it is its turn; False if nobody takes frames any more."""

@@ -31,7 +31,7 @@ class Changes:
 
     def __str__(self) -> str:
         said = [f"camera {name} {what}" for what, names in self._cameras() for name in names]
-        said += ["other rules for tracks and passages"] if self.rules else []
+        said += ["other rules for passages, and for tracks from each camera's next session on"] if self.rules else []
         said += [f"{', '.join(self.needs_restart)}: taken over at the next start only"] if self.needs_restart else []
         return "; ".join(said) or "nothing"
 

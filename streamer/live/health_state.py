@@ -98,7 +98,9 @@ def problems(health: Health) -> tuple[str, ...]:
 
 def obstacles(health: Health) -> tuple[str, ...]:
     """Say what is missing before vehicles can be seen; empty if nothing is."""
-    found = []
+    found = list(problems(health))
+    if health.inference_age_s is None:
+        found.append("the analysis has not begun yet")
     if health.stopping:
         found.append("the program is stopping")
     if health.detector is None or health.reader is None:

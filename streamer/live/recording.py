@@ -76,6 +76,8 @@ class RecordingThread:
         self._failure: str | None = None
         self._behind = False
         self._retry_s = RETRY_S[0]
+        self.fault: BaseException | None = None
+        """What ended the thread, a fault of the program."""
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
 
     def start(self) -> None:
@@ -84,6 +86,8 @@ class RecordingThread:
 
     def put(self, passages: Sequence[Passage]) -> None:
         """Hand passages over; never waits."""
+        if not passages:
+            return
         with self._changed:
             room = max(ROOM - len(self._waiting), 0)
             if len(passages) > room:
@@ -112,6 +116,12 @@ class RecordingThread:
             return RecordingState(len(self._waiting), oldest_s, self._recorded, self._lost, self._failure, self._thread.is_alive())
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 (kept for the supervisor, which raises it)
+            self.fault = error
+
+    def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing or self._behind)
@@ -131,7 +141,7 @@ class RecordingThread:
                 for passage in batch:
                     event = events.get((passage.source_id, passage.key, passage.state))
                     if event is not None:
-                        self._on_event(passage, event)
+                        self._told(passage, event)
             self._recorder.deliver()
         except (StoreError, SinkError) as error:
             if self._failure != str(error):
@@ -143,6 +153,13 @@ class RecordingThread:
             _log.info("recording goes on")
         self._failure, self._behind, self._retry_s = None, False, RETRY_S[0]
         return True
+
+    def _told(self, passage: Passage, event: Event) -> None:
+        """Tell of an event. Whoever listens may fail (a closed pipe) without harm to the recording."""
+        try:
+            self._on_event(passage, event)
+        except Exception:  # noqa: BLE001 (told; recording must go on)
+            _log.exception("a listener failed; the event is recorded all the same")
 
     def _taken(self, count: int) -> None:
         with self._changed:
@@ -156,6 +173,7 @@ class RecordingThread:
             left_s = self._deadline - self._clock()
             if left_s <= 0:
                 return False
-            self._changed.wait(min(self._retry_s, left_s))
+            closing = self._closing
+            self._changed.wait_for(lambda: self._closing != closing, min(self._retry_s, left_s))
         self._retry_s = min(2 * self._retry_s, RETRY_S[1])
         return True

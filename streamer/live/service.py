@@ -83,8 +83,8 @@ class LiveService:
         )
 
     @property
-    def heartbeat(self) -> float:
-        """When the analysis was known to go on, monotonic seconds."""
+    def heartbeat(self) -> float | None:
+        """When the analysis was known to go on, monotonic seconds; None before it began."""
         return self._analysis.heartbeat
 
     def start(self, cameras: Mapping[str, Camera]) -> None:
@@ -100,10 +100,17 @@ class LiveService:
         for name in leaving:
             self._cameras[name].capture.stop()
         for name in leaving:
-            self._remove(name)
+            if name in cameras:
+                self._restart(name, cameras[name])
+            else:
+                self._remove(name)
         for name, config in cameras.items():
             if name not in self._cameras:
                 self._add(name, config)
+
+    def hold(self, seconds: float) -> None:
+        """Change how long after a camera went away its open passages may wait for it to come back."""
+        self._analysis.hold_s = seconds
 
     def adopt(self, change: Callable[[Pipeline], None]) -> None:
         """Change the pipeline's rules between two batches, in the thread that uses it."""
@@ -116,8 +123,7 @@ class LiveService:
 
     def supervise(self) -> None:
         """Look after the threads: to be called every second or so. Raises what ended the analysis, a fault of the program."""
-        if self._analysis.failure is not None:
-            raise self._analysis.failure
+        self._raise_faults()
         for name, running in self._cameras.items():
             if not running.capture.alive and not self._stopping:
                 _log.error("camera %s: its thread has ended unexpectedly; starting another", name, extra={"camera": name})
@@ -144,8 +150,7 @@ class LiveService:
             running.stats.drop("stopped", running.stats.snapshot().waiting)
         if not self._recording.close(max(deadline - self._clock(), 1.0)):
             left.append("recording")
-        if self._analysis.failure is not None:
-            raise self._analysis.failure
+        self._raise_faults()
         return left
 
     def snapshots(self) -> list[CameraSnapshot]:
@@ -178,13 +183,27 @@ class LiveService:
         first = max(int(time.time()), self._former.get(name, 0) + 1)
         return self._make_capture(name, config, self._mailbox, stats, first)
 
+    def _restart(self, name: str, config: Camera) -> None:
+        """Go on with other settings: as after a short fault, a vehicle in view stays one vehicle, and the counters go on."""
+        running = self._cameras[name]
+        self._await_end(name, running)
+        running.config, running.capture = config, self._capture(name, config, running.stats)
+        running.capture.start()
+
     def _remove(self, name: str) -> None:
-        running = self._cameras.pop(name)
+        self._await_end(name, self._cameras.pop(name))
+        self._mailbox.remove(name)
+        self._analysis.finish(name)
+
+    def _await_end(self, name: str, running: _Running) -> None:
         if not running.capture.join(running.config.open_timeout_s + 1.0):
             _log.error("camera %s: its thread does not end", name, extra={"camera": name})
         self._former[name] = running.stats.snapshot().session
-        self._mailbox.remove(name)
-        self._analysis.do(lambda pipeline: pipeline.finish(name))
+
+    def _raise_faults(self) -> None:
+        for fault in (self._analysis.failure, self._recording.fault):
+            if fault is not None:
+                raise fault
 
     def _share(self) -> None:
         cameras = dict(self._cameras)

@@ -72,6 +72,8 @@ class CameraSnapshot:
     """Where times of exposure come from: ``rtcp`` or ``arrival``."""
     clock_offset_s: float | None
     facts: StreamFacts | None
+    sessions: int = 0
+    """Sessions that gave a picture."""
 
     @property
     def waiting(self) -> int:
@@ -91,6 +93,7 @@ class CameraStats:
         self._message = ""
         self._since = clock()
         self._session = 0
+        self._sessions = 0
         self._offered = 0
         self._analysed = 0
         self._suspect = 0
@@ -110,6 +113,8 @@ class CameraStats:
     def enter(self, state: CameraState, session: int | None = None) -> None:
         """Note a new state, and the session that it belongs to."""
         with self._lock:
+            if state == "live" and (self._state != "live" or session not in (None, self._session)):
+                self._sessions += 1
             if state != self._state:
                 self._since = self._clock()
             self._state = state
@@ -203,6 +208,7 @@ class CameraStats:
                 clock=clock,
                 clock_offset_s=offset_s,
                 facts=self._facts,
+                sessions=self._sessions,
             )
 
 

@@ -239,7 +239,7 @@ from streamer.run_command import run_daemon
 Daemon.stop = lambda daemon: time.sleep(60)
 config = load_config(Path(sys.argv[1]))
 configure(config.log, sys.stderr)
-run_daemon(config, Path(sys.argv[1]), out=None, as_json=False)
+run_daemon(Path(sys.argv[1]), out=None, as_json=False)
 """
 
 
