@@ -306,7 +306,12 @@ class Terminal:
 
     def __init__(self, address: str) -> None:
         self._master, slave = pty.openpty()
-        program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from streamer.status_command import run_status as run; sys.exit(run(sys.argv[1], None, watch=True, as_json=False))"
+        program = (
+            "import signal, sys; from streamer.status_command import run_status as run\n"
+            # A shell that started the tests in the background has SIGINT ignored, and children inherit that.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "sys.exit(run(sys.argv[1], None, watch=True, as_json=False))"
+        )
         environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "220", "LINES": "40"}
         self.process = subprocess.Popen([sys.executable, "-c", program, address], stdin=slave, stdout=slave, stderr=slave, env=environment)
         os.close(slave)
