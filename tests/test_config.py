@@ -366,3 +366,31 @@ def assert_config_or_problems(file: Path) -> None:
     assert all(problem.message and (problem.line is None or 1 <= problem.line <= lines) for problem in problems)
     if not problems:
         assert isinstance(load_config(file), Config)
+
+
+@pytest.mark.parametrize("url", ["rtsp://u:pa/ssw0rd@host/x", "rtsp://u:p@ssw0rd@host/x", "http://host/x y?pwd=ssw0rd"])
+def test_a_password_in_an_address_is_not_shown(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(f'cameras: {{gate: {{url: "{url}"}}}}\n', encoding="utf-8")
+    problems = check(file)
+    assert problems
+    assert "ssw0rd" not in " ".join(map(str, problems))
+
+
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ("{url: 'rtsp://[::1/x'}", "must name a host"),
+        ("{url: 'ftp://host/x'}", "beginning with rtsp://"),
+        ("{}", "needs a url (network) or a device (USB)"),
+        ("{url: 'rtsp://host/x', device: /dev/video0}", "one of the two"),
+        ("{url: 'rtsp://host/x', password_env: X}", "needs the key user"),
+        ("{url: 'rtsp://host/x', user: u, password_file: f, password_env: X}", "only one may be given"),
+        ("{url: 'rtsp://host/x', backoff_min_s: 60}", "must not exceed"),
+        ("{url: 'rtsp://host/x', region: [[0, 0], [2, 1], [1, 1]]}", "at least three corners"),
+    ],
+)
+def test_mistakes_in_a_camera_are_told(tmp_path: Path, camera: str, said: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(f"cameras: {{gate: {camera}}}\n", encoding="utf-8")
+    assert said in " ".join(map(str, check(file)))

@@ -217,3 +217,11 @@ def test_what_live_frames_tell_of_their_times_reaches_the_passage() -> None:
     pipeline = build()
     final = next(p for p in [*pipeline.process(told), *pipeline.flush()] if p.state == "final")
     assert (final.clock, final.clock_offset_s, final.age_s) == ("rtcp", 0.25, 0.125)
+
+
+def test_a_clock_that_is_set_back_between_sessions_holds_nothing_up() -> None:
+    pipeline = build()
+    passages = pipeline.process([*frames("gate", [(1, 0.0, 1.9, 40)], 2.0), SessionEnd("gate", 0)])
+    back = [replace(frame, session=1, wall=frame.wall - timedelta(hours=1)) for frame in frames("gate", [], 2.0)]
+    passages += pipeline.process(back)
+    assert [p.plate for p in passages if p.state == "final"] == ["AB12CDE"]
