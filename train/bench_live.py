@@ -78,7 +78,7 @@ def busy_clip(path: Path) -> None:
 
 
 def still_clip(path: Path, *, size: tuple[int, int] = SIZE, seconds: float = IDLE_S) -> None:
-    """Write a scene in which nothing moves: one picture of the clip, so blurred that nothing like a plate is left, and fresh noise in every frame."""
+    """Write a scene in which nothing moves: a picture so blurred that nothing like a plate is left, with fresh noise in every frame."""
     import av
     import cv2
 
