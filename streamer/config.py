@@ -144,6 +144,11 @@ class PassagesConfig(Section):
     similar_plate_window_s: Seconds = 4.0
     """A similar plate (one misread apart) again within this time is the same passage."""
 
+    @property
+    def longest_window_s(self) -> float:
+        """How long a vehicle that was seen may come back as the same passage, at most."""
+        return max(self.same_plate_window_s, self.similar_plate_window_s)
+
     @field_validator("countries")
     @classmethod
     def _countries_exist(cls, codes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:

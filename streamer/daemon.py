@@ -97,7 +97,6 @@ class Daemon:
             self._pipeline = build_pipeline(self.config, lambda frame, plates: self._running.observe(frame, plates))
             self._metrics.tell_models(detector=self._pipeline.detector.info, reader=self._pipeline.reader.info)
             self._recording = RecordingThread(self._recorder(self._pipeline), on_event=self._recorded)
-            rules = self.config.passages
             self._service = LiveService(
                 self._pipeline,
                 self._recording,
@@ -105,7 +104,7 @@ class Daemon:
                 self._metrics,
                 self.config.live,
                 batch=self.config.batch,
-                hold_s=max(rules.same_plate_window_s, rules.similar_plate_window_s),
+                hold_s=self.config.passages.longest_window_s,
             )
             self._metrics.watch(self._service.snapshots)
             self._metrics.watch_queue("recording", self._queue)
@@ -139,8 +138,7 @@ class Daemon:
         if found.rules:
             make_tracker, make_book = build_rules(new)
             self._running.adopt(lambda pipeline: pipeline.adopt(make_tracker, make_book))
-        rules = new.passages
-        self._running.hold(max(rules.same_plate_window_s, rules.similar_plate_window_s))
+        self._running.hold(new.passages.longest_window_s)
         self._running.apply(new.cameras)
         for name in found.removed:
             self._metrics.forget(name)

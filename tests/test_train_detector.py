@@ -157,7 +157,7 @@ def test_options_stand_above_the_file() -> None:
 
 
 def test_shipped_configurations_are_understood() -> None:
-    for name in ("detector", "characters"):
+    for name in ("detector", "detector-finish", "characters"):
         assert read_training(ROOT / "configs" / "train" / f"{name}.yaml").augment.flip == 0.0
 
 

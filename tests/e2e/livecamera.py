@@ -26,6 +26,7 @@ from streamer.ports import LiveSource
 from streamer.sources.network import NetworkCamera
 from streamer.tracker import PlateTracker
 from streamer.types import Frame, Passage, RawFrame
+from tests import test_live_service as scripted
 from tests.e2e.livecamera_clip import CountingDetector, GreyReader, number_of
 from tests.test_pipeline import FORMATS, RULES, single
 
@@ -71,34 +72,18 @@ class Seen:
     plates: int
 
 
-class Records:
-    """A recorder in memory."""
+class Records(scripted.Records):
+    """Remembers, too, how long each passage took."""
 
     def __init__(self, seen_ago_s: Callable[[Passage], float | None]) -> None:
-        self.passages: list[Passage] = []
+        super().__init__()
         self.latencies: list[tuple[Passage, float | None]] = []
         """Each passage with the seconds from its last frame to its record, as the service says."""
         self._seen_ago_s = seen_ago_s
 
     def append(self, passages: Sequence[Passage]) -> list[Event]:
-        self.passages += passages
         self.latencies += [(passage, self._seen_ago_s(passage)) for passage in passages]
-        return [{"source": passage.source_id, "passage": passage.key, "state": passage.state} for passage in passages]
-
-    def deliver(self) -> None: ...
-
-    @property
-    def finals(self) -> list[Passage]:
-        return [passage for passage in self.passages if passage.state == "final"]
-
-
-class NoMeter:
-    """Takes everything and keeps nothing."""
-
-    def stage(self, name: str, seconds: float) -> None: ...
-    def batch(self, frames: int) -> None: ...
-    def frame_age(self, source_id: str, seconds: float) -> None: ...
-    def event_latency(self, source_id: str, state: str, seconds: float) -> None: ...
+        return super().append(passages)
 
 
 class Rig:
@@ -140,7 +125,7 @@ class Rig:
             self.pipeline,
             RecordingThread(self.records),
             self._make,
-            NoMeter(),
+            scripted.NoMeter(),
             config or LiveConfig(adaptive=False),
             batch=batch,
             hold_s=hold_s,
