@@ -67,11 +67,16 @@ class Vehicle:
 class Disturbances:
     """When each camera was disturbed, monotonic seconds."""
 
-    spans: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    spans: dict[str, list[tuple[float, float, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def touch(self, camera: str, begin: float, end: float) -> bool:
         """Tell whether something disturbed the camera between two times."""
-        return any(start - MARGIN_S < end and begin < stop + MARGIN_S for start, stop in self.spans[camera])
+        return any(start - MARGIN_S < end and begin < stop + MARGIN_S for start, stop, _ in self.spans[camera])
+
+    def before(self, camera: str, when: float) -> str:
+        """Say what disturbed the camera last, and how long before."""
+        past = [(stop, kind) for _, stop, kind in self.spans[camera] if stop < when]
+        return f"{when - max(past)[0]:.0f} s after the recovery from {max(past)[1]}" if past else "never disturbed"
 
 
 def scene(folder: Path) -> Clip:
@@ -128,7 +133,7 @@ def disturb(
     process = psutil.Process(pid)
     running_until: dict[str, tuple[float, str]] = {}
     next_at = {camera.name: time.monotonic() + dice.uniform(5, 60) for camera in cameras}
-    begun: dict[str, float] = {}
+    begun: dict[str, tuple[float, str]] = {}
     drawn: Counter[str] = Counter()
     looked = 0.0
     while (now := time.monotonic()) < until or running_until:
@@ -137,12 +142,13 @@ def disturb(
             if name in running_until and now >= running_until[name][0]:
                 if end := running_until.pop(name)[1]:
                     camera.faults.apply(end)
-                known.spans[name].append((begun.pop(name), now + RECOVERY_S))
+                start, kind = begun.pop(name)
+                known.spans[name].append((start, now + RECOVERY_S, kind))
                 next_at[name] = now + RECOVERY_S + dice.expovariate(1 / 90)
             elif name not in running_until and now >= next_at[name] and now < until:
                 kind = dice.choice(sorted(FAULTS))
                 drawn[kind] += 1
-                begun[name] = now
+                begun[name] = now, kind
                 camera.faults.apply(FAULTS[kind][0])
                 running_until[name] = (now + dice.choice([0.5, 2, 5, 8, 20]), FAULTS[kind][1])
         if now - looked >= 10:
@@ -154,13 +160,18 @@ def disturb(
 
 def judge(
     log: Path, cameras: list[Camera], vehicles: list[Vehicle], round_s: float, since: float, until: float, known: Disturbances
-) -> dict[str, int]:
-    """Count, of the vehicles that were seen through, those reported once, not at all, and more than once; and what came of the others."""
+) -> tuple[dict[str, int], list[str]]:
+    """Count, of the vehicles that were seen through, those reported once, not at all, and more than once; and what came of the others.
+
+    Also gives a line for each that was missed or reported twice, with the time of day, to be looked up in the log and the events.
+    """
     reported: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in finals(log):
         if event["plate"]:
             reported[event["source"], event["plate"]].append(monotonic_of(event["best"]["time"]))
     counts: Counter[str] = Counter(once=0, missed=0, twice=0)
+    wrong: list[str] = []
+    epoch = time.time() - time.monotonic()
     for camera in cameras:
         for start in begins(camera, round_s):
             for vehicle in vehicles:
@@ -172,8 +183,12 @@ def judge(
                     counts["disturbed, reported" if times else "disturbed, not reported"] += 1
                     counts["disturbed, twice"] += len(times) > 1
                 else:
-                    counts["once" if len(times) == 1 else "twice" if times else "missed"] += 1
-    return dict(counts)
+                    outcome = "once" if len(times) == 1 else "twice" if times else "missed"
+                    counts[outcome] += 1
+                    if outcome != "once":
+                        at = datetime.fromtimestamp(epoch + begin, UTC).isoformat(timespec="milliseconds")
+                        wrong.append(f"{at} {camera.name} {vehicle.plate} {outcome}, {known.before(camera.name, begin)}")
+    return dict(counts), wrong
 
 
 def main() -> None:
@@ -220,13 +235,14 @@ def _soak(given: argparse.Namespace, log: Path, cameras: list[Camera], round_s: 
     dice = random.Random(given.seed)  # noqa: S311 - repeatable on purpose
     drawn = disturb(cameras, until, dice, known, watch, process.pid)
     time.sleep(RECOVERY_S + PAUSE_S)
-    counts = judge(log, cameras, vehicles, round_s, since, time.monotonic(), known)
+    counts, wrong = judge(log, cameras, vehicles, round_s, since, time.monotonic(), known)
     with urllib.request.urlopen(f"{url}/status", timeout=10) as answer:  # noqa: S310 (our own program)
         status = json.loads(answer.read())
     early, late = watch[len(watch) // 4 : len(watch) // 2], watch[-len(watch) // 4 :]
     before, after = ([sum(row[k] for row in part) / max(len(part), 1) for k in (1, 2, 3)] for part in (early, late))
     print("faults:", ", ".join(f"{kind} {count}" for kind, count in sorted(drawn.items())))
     print("vehicles:", counts)
+    print(*wrong, sep="\n")
     for what, one, other in zip(("memory, MB", "threads", "descriptors"), before, after, strict=True):
         print(f"{what}: second quarter {one:.1f}, last quarter {other:.1f}")
     for camera in status["cameras"]:

@@ -15,6 +15,7 @@ from streamer.errors import SourceError
 from streamer.ports import LivePicture, StreamFacts
 from streamer.sources.credentials import Credentials, credentials_of, without_credentials
 from streamer.sources.network_damage import Damage, hear, listen, stop_listening, tells_damage
+from streamer.sources.network_doze import LONGEST_S, Doze, Sized
 from streamer.sources.network_errors import source_error
 from streamer.sources.network_facts import Seen
 from streamer.sources.network_open import Accelerator, Opened, find_accelerator, open_stream
@@ -66,8 +67,9 @@ class NetworkCamera:
         self._pictures: deque[LivePicture] = deque()
         self._damage = Damage()
         self._seen = Seen()
-        self._key_frames_only = False
-        self._skipping = False
+        self._doze: Doze[Packet[VideoStream]] = Doze()
+        self._shown_key = -1
+        self._told_rare = False
         self._waits_for_key = True
         self._picture_due = 0.0
 
@@ -102,7 +104,8 @@ class NetworkCamera:
         self._damage = Damage()
         self._seen = Seen(opened.stream)
         self._waits_for_key = True
-        self._skipping = self._key_frames_only
+        self._doze = Doze(self._doze.wanted)
+        self._shown_key = -1
         self._picture_due = self._clock() + self._config.first_frame_timeout_s
 
     def read(self) -> LivePicture | None:
@@ -122,9 +125,16 @@ class NetworkCamera:
         return self._pictures.popleft()
 
     def decode_key_frames_only(self, wanted: bool) -> None:
-        """Decode key frames only, or all again, from the next key frame on. In the reading thread."""
-        self._key_frames_only = wanted
-        self._skipping = self._skipping or wanted  # and ends with a key frame: what lies between refers to what was skipped
+        """Decode key frames only, from the next one on, unless a packet tells of motion; or all again. In the reading thread.
+
+        With the end of it, and with motion, what was put by since the last key frame is decoded too. See ``network_doze``.
+        """
+        self._doze.wanted = wanted
+        interval_s = self._seen.key_frame_interval_s or 0.0
+        if wanted and interval_s > LONGEST_S and not self._told_rare:
+            self._told_rare = True
+            what = "too rare to wait for, so all pictures are decoded; set the camera to one every second or two"
+            _log.warning("%s: a key frame every %.1f s only: %s", self._source_id, interval_s, what)
 
     def interrupt(self) -> None:
         """Make a blocked ``open`` or ``read`` return in about 0.1 s; the next ones raise SourceError, also after ``close``."""
@@ -188,22 +198,32 @@ class NetworkCamera:
         return wait_s if self._seen.size is not None else max(0.0, min(wait_s, self._picture_due - self._clock()))
 
     def _decoded(self, opened: Opened, packet: Packet[VideoStream]) -> Iterator[LivePicture]:
-        """Decode a packet, unless it is to be skipped."""
+        """Decode a packet, and what was put by before it; or put it by."""
         arrival = _Arrival(self._seen.packets, self._clock(), datetime.now(UTC), exposed_at(packet))
         self._seen.take(packet)
         if packet.is_corrupt:
             self._damage.broken(arrival.number)
         if packet.is_keyframe:
             self._waits_for_key = False
-            self._skipping = self._key_frames_only
         elif self._waits_for_key:
             return
-        elif self._skipping:
-            self._seen.packets_skipped += 1
-            return
         packet.opaque = arrival
-        for frame in self._frames(opened, packet, arrival.number):
-            yield self._picture(opened, frame, arrival)
+        new = Sized(packet, packet.size, packet.is_keyframe, arrival.at)
+        due = self._doze.take(new, self._seen.key_frame_interval_s)
+        self._seen.packets_skipped = self._doze.dropped
+        for one in due:
+            origin = one.opaque
+            assert isinstance(origin, _Arrival)
+            for frame in self._frames(opened, one, origin.number):
+                if self._is_new(frame):
+                    yield self._picture(opened, frame, origin)
+
+    def _is_new(self, frame: VideoFrame) -> bool:
+        """Say whether a picture was not given before: a key frame may be decoded twice, see ``Doze.flushed``."""
+        if not frame.key_frame or not isinstance(frame.opaque, _Arrival):
+            return True
+        shown, self._shown_key = self._shown_key, frame.opaque.number
+        return shown != self._shown_key
 
     def _frames(self, opened: Opened, packet: Packet[VideoStream], number: int) -> list[VideoFrame]:
         import av
@@ -213,9 +233,10 @@ class NetworkCamera:
         with hear() as messages:
             try:
                 frames = context.decode(packet)
-                if self._skipping and not frames:  # it waits for pictures to put in order, which will not come
+                if self._doze.dozing and not frames:  # it waits for pictures to put in order, which will not come
                     frames = context.decode(None)
                     context.flush_buffers()
+                    self._doze.flushed()
             except (av.error.FFmpegError, MemoryError):
                 self._damage.broken(number)
         if tells_damage(messages):
@@ -244,7 +265,7 @@ class NetworkCamera:
     def _pictures_within_s(self) -> float:
         """Give how long packets may come without a picture."""
         interval_s = self._seen.key_frame_interval_s or 0.0
-        if self._skipping:
+        if self._doze.dozing:
             return self._config.first_frame_timeout_s + _KEY_FRAMES_MISSED * interval_s
         # Noise is a stall in disguise; but after a loss, some decoders give nothing up to the next key frame.
         return max(self._config.read_timeout_s, interval_s)
