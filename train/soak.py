@@ -33,6 +33,8 @@ NAMES = ("north", "east", "south", "west")
 PROCESS_FPS = 6.0
 PAUSE_S = 15.0
 """Still picture at the end of a round: longer than the windows in which the same plate is the same passage."""
+GAP_S = 3.0
+"""Still picture between the clips: a real camera does not cut from one vehicle's plate to another's, in the same place of the picture."""
 MARGIN_S = 1.0
 """A fault so shortly before or after a vehicle disturbs it, too: connections have delays."""
 RECOVERY_S = 22.0
@@ -80,12 +82,14 @@ class Disturbances:
 
 
 def scene(folder: Path) -> Clip:
-    """Give a round: both clips, then nothing moving for a while."""
+    """Give a round: a clip, nothing moving for a little while, the other clip, nothing moving for a while."""
     from train.bench_live import still_clip
 
-    pause = folder / "pause.mp4"
-    still_clip(pause, size=(1280, 720), seconds=PAUSE_S)
-    return join_clips([load_clip(CLIPS / "vn_toll_gate_720p.mp4"), load_clip(CLIPS / "gb_one_car_720p.mp4"), load_clip(pause)])
+    stills = []
+    for name, seconds in (("gap", GAP_S), ("pause", PAUSE_S)):
+        still_clip(folder / f"{name}.mp4", size=(1280, 720), seconds=seconds)
+        stills.append(load_clip(folder / f"{name}.mp4"))
+    return join_clips([load_clip(CLIPS / "vn_toll_gate_720p.mp4"), stills[0], load_clip(CLIPS / "gb_one_car_720p.mp4"), stills[1]])
 
 
 def finals(log: Path) -> Iterator[dict[str, Any]]:
