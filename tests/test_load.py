@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.live.load import EVERY_S, FLOOR_FPS, HEADROOM, LoadControl, shares
+from streamer.live.load import EVERY_S, FLOOR_FPS, GIVEN_AWAY, LoadControl, shares
 
 CAMERAS = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.floats(0.1, 30.0), st.floats(0.1, 10.0)), min_size=1)
 
@@ -40,7 +40,7 @@ def test_where_all_that_is_wanted_can_be_done_there_are_no_limits() -> None:
 
 def test_where_not_everybody_gets_a_share_with_some_headroom() -> None:
     assert control(10, 1.0).limits({"a": 10.0, "b": 10.0}, {"a": 1.0, "b": 1.0}, EVERY_S) == pytest.approx(
-        {"a": 5 * HEADROOM, "b": 5 * HEADROOM}
+        {"a": 5 * GIVEN_AWAY, "b": 5 * GIVEN_AWAY}
     )
 
 

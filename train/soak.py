@@ -211,8 +211,9 @@ def main() -> None:
         cameras = [Camera(name, clip, seed=given.seed + number) for number, name in enumerate(NAMES)]
         servers = [CameraServer([camera]) for camera in cameras]
         options = {"process_fps": PROCESS_FPS, "backoff_max_s": 10.0}
+        decode = dict(zip(NAMES, ("all", "all", "key_frames_while_idle", "key_frames_while_idle"), strict=True))
         config = {
-            "cameras": {camera.name: {"url": camera.url, **options} for camera in cameras},
+            "cameras": {camera.name: {"url": camera.url, "decode": decode[camera.name], **options} for camera in cameras},
             "health": {"port": 0},
             "events": {"directory": str(folder)},
         }

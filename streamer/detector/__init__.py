@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector.boxes import detections
 from streamer.detector.choice import Choice, choose
-from streamer.detector.letterbox import input_shape, letterbox
+from streamer.detector.letterbox import Placement, input_shape, letterbox
 from streamer.detector.nets import Net, OnnxNet, OpenVinoNet, Shape
 from streamer.errors import WeightsError
 from streamer.types import Detection, Image, ModelInfo
@@ -40,12 +40,15 @@ class PlateDetector:
 
         On a CPU the result for a picture does not depend on the others. Raises UsageError if something is not a picture.
         """
-        pictures, placements = [], []
-        for image in images:
-            picture, placement = letterbox(image, self._config.input_size, fit=self._fit)
-            pictures.append(picture)
-            placements.append(placement)
-        raw = self._net.run(pictures)
+        placements: list[Placement] = []
+
+        def pictures() -> Iterator[Image]:
+            for image in images:
+                picture, placement = letterbox(image, self._config.input_size, fit=self._fit)
+                placements.append(placement)
+                yield picture
+
+        raw = self._net.run(pictures())
         return [detections(r, p, self._config.confidence, self._config.iou) for r, p in zip(raw, placements, strict=True)]
 
 

@@ -7,7 +7,7 @@ is not faster, and so a picture's boxes are the same to the last bit in whatever
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,8 +40,11 @@ class Net(Protocol):
     def fixed(self) -> bool:
         """Whether it takes squares of the configured size only."""
 
-    def run(self, pictures: Sequence[Image]) -> list[RawBoxes]:
-        """Take uint8 (height, width, 3) BGR pictures, sides in multiples of the stride; give the raw boxes of each."""
+    def run(self, pictures: Iterable[Image]) -> list[RawBoxes]:
+        """Take uint8 (height, width, 3) BGR pictures, sides in multiples of the stride; give the raw boxes of each.
+
+        They may still be in the making: where one can be worked on while the next is made, it is.
+        """
 
 
 def threads_of(config: DetectorConfig) -> int:
@@ -105,21 +108,32 @@ class OpenVinoNet:
         compiled, _ = self._compile((config.input_size, config.input_size) if self.fixed else first)
         self.backend = f"openvino cpu {compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()}"
 
-    def run(self, pictures: Sequence[Image]) -> list[RawBoxes]:
+    def run(self, pictures: Iterable[Image]) -> list[RawBoxes]:
         """See Net."""
-        results: list[Any] = [None] * len(pictures)
+        results: dict[int, Any] = {}
+        at_work: dict[Shape, Any] = {}
+        kept: list[Image] = []  # OpenVINO works on their memory
 
         def keep(request: Any, index: int) -> None:
             results[index] = request.get_output_tensor(0).data[0].copy()
 
-        for shape, indices in by_shape(pictures).items():
-            queue = self._queues.pop(shape, None) or self._compile(shape)[1]
-            self._queues[shape] = queue  # to the end: the first is the one that was not used for longest
-            queue.set_callback(keep)
-            for index in indices:
-                queue.start_async({0: self._tensor(pictures[index][None], shared_memory=True)}, index)
-            queue.wait_all()
-        return [checked(raw, self._path) for raw in results]
+        try:
+            for index, picture in enumerate(pictures):
+                kept.append(picture)
+                shape = (picture.shape[0], picture.shape[1])
+                if shape not in at_work:
+                    at_work[shape] = self._queue(shape)
+                    at_work[shape].set_callback(keep)
+                at_work[shape].start_async({0: self._tensor(picture[None], shared_memory=True)}, index)
+        finally:
+            for queue in at_work.values():
+                queue.wait_all()
+        return [checked(results[index], self._path) for index in range(len(results))]
+
+    def _queue(self, shape: Shape) -> Any:
+        queue = self._queues.pop(shape, None) or self._compile(shape)[1]
+        self._queues[shape] = queue  # to the end: the first is the one that was not used for longest
+        return queue
 
     def _compile(self, shape: Shape) -> tuple[Any, Any]:
         import openvino as ov
@@ -184,7 +198,7 @@ class OnnxNet:
         self.fixed = any(isinstance(side, int) for side in self._input.shape[2:])
         self.backend = f"onnxruntime {device} {'f16' if self._input.type == 'tensor(float16)' else 'f32'}"
 
-    def run(self, pictures: Sequence[Image]) -> list[RawBoxes]:
+    def run(self, pictures: Iterable[Image]) -> list[RawBoxes]:
         """See Net."""
         dtype = np.float16 if self._input.type == "tensor(float16)" else np.float32
         results = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,15 @@ class TorchNet:
         kind = "tensorrt" if path.suffix == ".engine" else "torch"
         self.backend = f"{kind} {device} {'f16' if self._net.fp16 else 'f32'}"
 
-    def run(self, pictures: Sequence[Image]) -> list[RawBoxes]:
+    def run(self, pictures: Iterable[Image]) -> list[RawBoxes]:
         """See Net."""
         if self._device.type == "cpu":
             return [raw for picture in pictures for raw in self._forward([picture])]
+        ready = list(pictures)
         results: dict[int, RawBoxes] = {}
-        for indices in by_shape(pictures).values():
-            results.update(zip(indices, self._forward([pictures[index] for index in indices]), strict=True))
-        return [results[index] for index in range(len(pictures))]
+        for indices in by_shape(ready).values():
+            results.update(zip(indices, self._forward([ready[index] for index in indices]), strict=True))
+        return [results[index] for index in range(len(ready))]
 
     def _forward(self, pictures: Sequence[Image]) -> list[RawBoxes]:
         torch = self._torch

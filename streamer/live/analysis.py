@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from logging import getLogger
 
@@ -29,6 +31,9 @@ REMEMBERED = 2000
 
 FAILURES_IN_A_ROW = 10
 """So many batches that fail one after the other are no accident: the program ends, and its supervisor starts it afresh."""
+
+MOST_CONVERTERS = 4
+"""Threads that convert frames of a batch."""
 
 Job = Callable[[Pipeline], Sequence[Passage]]
 """Something to do with the pipeline between two batches."""
@@ -69,6 +74,7 @@ class Analysis:
         self._failed = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
+        self._converters = ThreadPoolExecutor(min(MOST_CONVERTERS, len(os.sched_getaffinity(0))), "convert")
         self.failure: BaseException | None = None
         """What ended the thread, a fault of the program."""
         self.heartbeat: float | None = None
@@ -105,6 +111,8 @@ class Analysis:
                 self._recording.put(self._finished(name))
         except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
             self.failure = failure
+        finally:
+            self._converters.shutdown(wait=False, cancel_futures=True)
 
     def _step(self, wait_s: float) -> bool:
         items = self._mailbox.take(self._batch, self._config.window_s, wait_s)
@@ -156,6 +164,11 @@ class Analysis:
 
     def _developed(self, items: Sequence[RawFrame | SessionEnd], now: float) -> list[Frame | SessionEnd]:
         """Convert the frames whose turn it is; those that are too old or cannot be converted are counted and left out."""
+        # At the same time: libav converts without the interpreter's lock, and until all are done everybody waits.
+        young = [item for item in items if isinstance(item, RawFrame) and now - item.read_at <= self._config.max_age_s]
+        frames = dict(
+            zip(map(id, young), self._converters.map(self._converted, young, [now - item.read_at for item in young]), strict=True)
+        )
         ready: list[Frame | SessionEnd] = []
         for item in items:
             if isinstance(item, SessionEnd):
@@ -163,23 +176,24 @@ class Analysis:
                 ready.append(item)
                 continue
             self._away.pop(item.source_id, None)
-            age_s = now - item.read_at
-            if age_s > self._config.max_age_s:
+            if id(item) not in frames:
                 self._drop(item.source_id, "stale")
-                continue
-            try:
-                ready.append(item.developed(age_s))
-            except SourceError as error:
-                _log.warning("camera %s: %s", item.source_id, error, extra={"camera": item.source_id})
-                self._drop(item.source_id, "unconvertible")
-                continue
-            except Exception:  # noqa: BLE001 (told and counted; the other cameras go on)
-                _log.exception("camera %s: a fault of the program in converting", item.source_id, extra={"camera": item.source_id})
-                self._drop(item.source_id, "unconvertible")
-                continue
-            self._meter.frame_age(item.source_id, age_s)
-            self._remember(item)
+            elif (frame := frames[id(item)]) is not None:
+                self._meter.frame_age(item.source_id, now - item.read_at)
+                self._remember(item)
+                ready.append(frame)
         return ready
+
+    def _converted(self, frame: RawFrame, age_s: float) -> Frame | None:
+        """Convert a frame; None, told and counted, if that fails: the other cameras go on. Any thread."""
+        try:
+            return frame.developed(age_s)
+        except SourceError as error:
+            _log.warning("camera %s: %s", frame.source_id, error, extra={"camera": frame.source_id})
+        except Exception:  # noqa: BLE001
+            _log.exception("camera %s: a fault of the program in converting", frame.source_id, extra={"camera": frame.source_id})
+        self._drop(frame.source_id, "unconvertible")
+        return None
 
     def _drop(self, source_id: str, cause: DropCause) -> None:
         stats = self._stats(source_id)
