@@ -40,10 +40,10 @@ def test_asked_it_decodes_key_frames_only() -> None:
     assert doze.woken == 0
 
 
-def test_a_large_packet_wakes_it_and_nothing_is_lost() -> None:
+def test_larger_packets_wake_it_and_nothing_is_lost() -> None:
     doze, at = dozing()
     feed(doze, [1000, 1100, 900], begin=at)
-    (decoded,) = feed(doze, [1500], begin=at + 3)
+    (decoded,) = feed(doze, [3000], begin=at + 3)
     assert decoded == list(range(4 * GOP + 1, at + 4)), "all since the key frame, in order"
     assert feed(doze, [1000] * 5, begin=at + 4) == [[number] for number in range(at + 4, at + 9)], "it stays awake for a while"
     assert doze.woken == 1
@@ -51,7 +51,7 @@ def test_a_large_packet_wakes_it_and_nothing_is_lost() -> None:
 
 def test_awake_it_dozes_again_at_a_later_key_frame() -> None:
     doze, at = dozing()
-    feed(doze, [1500], begin=at)
+    feed(doze, [3000], begin=at)
     after = feed(doze, [1000] * (3 * GOP), begin=at + 1)
     assert after[GOP] != []
     assert after[2 * GOP] == []
@@ -68,7 +68,15 @@ def test_who_no_longer_wants_it_gets_everything() -> None:
 def test_a_decoder_that_forgot_the_key_frame_gets_it_again() -> None:
     doze, at = dozing()
     doze.flushed()
-    assert feed(doze, [1500], begin=at) == [list(range(4 * GOP, at + 1))]
+    assert feed(doze, [3000], begin=at) == [list(range(4 * GOP, at + 1))]
+
+
+def test_single_larger_packets_are_nothing() -> None:
+    """Encoders make up for what they saved, and spend more on every second or tenth picture."""
+    doze, at = dozing()
+    feed(doze, [1500 if number % 10 == 0 else 1000 for number in range(20 * GOP)], begin=at)
+    assert doze.dozing
+    assert doze.woken == 0
 
 
 def test_rain_wakes_it_at_first_only() -> None:
@@ -123,6 +131,6 @@ def test_what_is_decoded_hangs_together(steps: list[tuple[int, bool, bool, bool]
 def test_it_learns_before_it_trusts() -> None:
     doze: Doze[int] = Doze()
     doze.wanted = True
-    decoded = feed(doze, [1000] * 40, gop=5)
+    decoded = feed(doze, [1000] * 60, gop=5)
     assert all(decoded[:FEWEST])
     assert not all(decoded[FEWEST:])

@@ -3,8 +3,11 @@
 Most of what an idle camera costs is decoding pictures that differ from the last in nothing. What an encoder spends on a picture is a
 measure of how much has changed in it (motion in the compressed domain; P. Babu et al., "A survey on compressed domain video analysis
 techniques", Multimedia Tools and Applications 75, 2016), and it is known before anything is decoded. So an idle camera dozes: the packets
-between two key frames are put by, and if one of them is larger than nearly all were lately, those put by are decoded after all, and
-nothing is lost: a vehicle's first picture comes no later than without dozing. What shows in no packet's size shows in the next key frame.
+between two key frames are put by, and if they grow larger than they usually are, those put by are decoded after all, and nothing is lost:
+a vehicle's first picture comes some packets late at most. What shows in no packet's size shows in the next key frame.
+
+The rule was chosen on four ways to encode a still scene with noise, bit rate held (tightly, loosely, or on the average): single packets
+vary by a factor of ten there, and woke it all the time; means of five never did. On the clip of a toll gate it woke within three packets.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ LONGEST_S: Final = 2.5
 """Between key frames; who has rarer ones is not let doze: small motion might show in a key frame only."""
 AWAKE_S: Final = 1.0
 """After it was woken, so long at least is everything decoded, so that those who asked for key frames only may think again."""
+AVERAGED: Final = 5
+"""Packets whose mean size is looked at: a fifth of a second."""
 USUAL: Final = 64
-"""Packets that say what is usual: two or three seconds."""
+"""Means that say what is usual: two or three seconds."""
 FEWEST: Final = 32
 """With fewer it is not known what is usual, and everything is decoded."""
 OUTLIERS: Final = 2
-"""So many of them may be larger than what is called usual: a scene change, or a frame for which the encoder made up."""
+"""So many of them may be larger than what is called usual."""
 GROWTH: Final = 1.25
-"""Times the largest usual one: clips of traffic whose first vehicle comes after a second or two have twice as much and more."""
+"""Times the largest usual one: with a vehicle, packets are twice as large and more."""
 MOST_PUT_BY: Final = 400
 """Packets; with more, its key frames do not come as they did."""
 
@@ -59,7 +64,8 @@ class Doze(Generic[P]):
         self._put_by: list[Sized[P]] = []
         self._key: Sized[P] | None = None
         self._flushed = False
-        self._sizes: deque[int] = deque(maxlen=USUAL)
+        self._sizes: deque[int] = deque(maxlen=AVERAGED)
+        self._usual: deque[float] = deque(maxlen=USUAL)
         self._awake_until = 0.0
 
     def take(self, new: Sized[P], key_interval_s: float | None) -> list[P]:
@@ -67,7 +73,7 @@ class Doze(Generic[P]):
         if new.key:
             self._drop()
             self._key, self._flushed = new, False
-            knows = len(self._sizes) >= FEWEST and key_interval_s is not None and key_interval_s <= LONGEST_S
+            knows = len(self._usual) >= FEWEST and key_interval_s is not None and key_interval_s <= LONGEST_S
             self.dozing = self.wanted and knows and new.at >= self._awake_until
             return [new.packet]
         grown = self._grown(new.size) if self.wanted else False
@@ -86,10 +92,12 @@ class Doze(Generic[P]):
         self._flushed = True
 
     def _grown(self, size: int) -> bool:
-        """Say whether a packet is larger than usual, and learn what is usual of it."""
-        ranked = sorted(self._sizes)
-        grown = len(ranked) >= FEWEST and size > GROWTH * ranked[-1 - OUTLIERS]
+        """Say whether packets are larger than usual now, and learn what is usual of it."""
         self._sizes.append(size)
+        mean = sum(self._sizes) / len(self._sizes)
+        ranked = sorted(self._usual)
+        grown = len(ranked) >= FEWEST and mean > GROWTH * ranked[-1 - OUTLIERS]
+        self._usual.append(mean)
         return grown
 
     def _wake(self) -> list[P]:
