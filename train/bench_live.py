@@ -271,7 +271,7 @@ def main() -> None:
         still_clip(idle)
         rows = [
             measure("idle", idle, 1, given.seconds, {}),
-            measure("idle, key frames only", idle, 1, given.seconds, {"decode": "key_frames_while_idle"}),
+            measure("idle, decode: all", idle, 1, given.seconds, {"decode": "all"}),
             measure("idle", idle, 4, given.seconds, {}),
         ]
         rows += [measure("busy", busy, count, given.seconds, {"process_fps": given.process_fps}) for count in given.cameras]
