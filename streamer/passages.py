@@ -8,26 +8,22 @@ order and the times of the frames alone, so the same recording gives the same pa
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.plates import FormatBook, fold, similar
-from streamer.trackrecord import Reading, Shot, TrackRecord
-from streamer.types import Box, Detection, Frame, NoPlateReason, Passage, PassageState, PlateRead, Stamp
+from streamer.shots import Shot
+from streamer.switches import SwitchRule
+from streamer.trackrecord import TrackRecord
+from streamer.types import Detection, Frame, NoPlateReason, Passage, PassageState, PlateRead, Stamp
 from streamer.vote import Decision, Vote, VoteRules
+from streamer.whereabouts import after_s, began, between_s, ended, evidence, key_of, near, overlap_s
 
 _log = logging.getLogger(__name__)
 
 STITCH_WITHIN_S = 1.5
 """An unread track and another one that follow each other within this time, at about the same place, are one vehicle."""
-
-STITCH_REACH = 4.0
-"""How far apart the two may be, in plate widths."""
-
-STITCH_SIZE_RATIO = 2.0
-"""How much their plate heights may differ."""
 
 CLOCK_STEP_S = 5.0
 """Between two sessions, the time of day does not go back by more than this unless somebody sets the clock."""
@@ -72,7 +68,7 @@ class _Held:
 
     @property
     def last(self) -> TrackRecord:
-        return max(self.records, key=lambda record: _last(record).wall)
+        return max(self.records, key=lambda record: ended(record).wall)
 
     @property
     def text(self) -> str | None:
@@ -89,7 +85,7 @@ class PassageBook:
         self._formats = formats
         self._open: dict[tuple[int, int], TrackRecord] = {}
         self._held: list[_Held] = []
-        self._previews: dict[tuple[int, int], str] = {}
+        self._previews: dict[str, str] = {}
         self._closing: list[TrackRecord] = []
         self.fleeting: Counter[str] = Counter()
         """Tracks that were taken for false detections, by cause: ``few_looks``, ``low_score``."""
@@ -101,7 +97,7 @@ class PassageBook:
             key = (frame.session, number)
             record = self._open.get(key)
             if record is None:
-                record = self._open[key] = self._new_record(*key)
+                record = self._open[key] = self._new_record(*key, part=1)
             shot = record.look(frame, detection)
             if shot is not None:
                 due.append(CropRequest(record, shot))
@@ -124,6 +120,7 @@ class PassageBook:
 
     def decide(self, now: Stamp, session: int) -> list[Passage]:
         """Hold the tracks that have ended; give the passages that are due at ``now``, a time of ``session``."""
+        self._part_switched()
         passages = self._previews_due()
         for record in self._closing:
             passages.extend(self._hold(record))
@@ -131,7 +128,7 @@ class PassageBook:
         keep_s = max(self._rules.same_plate_window_s, self._rules.similar_plate_window_s, STITCH_WITHIN_S)
         for held in list(self._held):
             waits = any(self._may_continue(held, record, keep_s) for record in self._open.values())
-            gap_s = _gap_s(held.last, now, session)
+            gap_s = after_s(held.last, now, session)
             # Far before what is held: the clock was set back, and nobody knows how long ago it was.
             if not waits and (gap_s > keep_s or gap_s < -CLOCK_STEP_S):
                 self._held.remove(held)
@@ -140,6 +137,7 @@ class PassageBook:
 
     def flush(self) -> list[Passage]:
         """Give everything that is held: nothing more will come from this source. Call ``ended`` for open tracks before."""
+        self._part_switched()
         passages = [passage for record in self._closing for passage in self._hold(record)]
         self._closing.clear()
         passages.extend(passage for held in self._held for passage in self._finish(held))
@@ -154,35 +152,50 @@ class PassageBook:
         """Numbers of the session's tracks that have not ended."""
         return [number for owner, number in self._open if owner == session]
 
-    def _new_record(self, session: int, number: int) -> TrackRecord:
-        vote = Vote(self._rules.vote, self._formats)
+    def _new_record(self, session: int, number: int, part: int) -> TrackRecord:
         return TrackRecord(
             session,
             number,
-            vote,
+            Vote(self._rules.vote, self._formats),
+            SwitchRule(self._rules.vote, self._formats),
             read_interval_s=self._rules.read_interval_s,
             min_plate_height_px=self._rules.min_plate_height_px,
+            part=part,
         )
+
+    def _part_switched(self) -> None:
+        """Close the records of vehicles whose tracks went on with another one, and begin records for those."""
+        for key, record in self._open.items():
+            if record.switched:
+                self._open[key] = self._part(record)
+                self._closing.append(record)
+        self._closing.extend([self._part(record) for record in self._closing if record.switched])
+
+    def _part(self, record: TrackRecord) -> TrackRecord:
+        part = self._new_record(record.session, record.number, record.part + 1)
+        record.hand_over(part)
+        _log.debug("%s: track %d.%d goes on with another vehicle", self._source_id, record.session, record.number)
+        return part
 
     def _previews_due(self) -> list[Passage]:
         passages = []
-        for key, record in self._open.items():
-            decision = record.decision
+        for record in self._open.values():
+            key, decision = key_of(record), record.decision
             if decision.sure and decision.plate is not None and self._previews.get(key) != decision.plate:
                 self._previews[key] = decision.plate
                 passages.append(self._passage([record], decision, "preview"))
         return passages
 
     def _hold(self, record: TrackRecord) -> list[Passage]:
-        previewed = self._previews.pop((record.session, record.number), None)
-        held = _Held([record], record.decision, {_key(record)} if previewed is not None else set())
+        key = key_of(record)
+        held = _Held([record], record.decision, {key} if self._previews.pop(key, None) is not None else set())
         other = next((known for known in self._held if self._one_vehicle(known, held)), None)
         if other is None:
             self._held.append(held)
             return []
         withdrawn = [self._passage([record], record.decision, "withdrawn")] if held.previewed else []
         # Sorted, so that the passage is named by its earliest track whichever of them ended first.
-        other.records = sorted([*other.records, record], key=lambda known: (_first(known).wall, known.session, known.number))
+        other.records = sorted([*other.records, record], key=lambda known: (began(known).wall, known.session, known.number, known.part))
         other.decision = self._count_again(other.records)
         _log.debug("%s: track %d.%d continues a passage", self._source_id, record.session, record.number)
         return withdrawn
@@ -195,25 +208,27 @@ class PassageBook:
 
     def _may_continue(self, held: _Held, record: TrackRecord, keep_s: float) -> bool:
         """True while an open track that began within the windows may turn out to be the held vehicle."""
-        if _between_s(held.last, record) > keep_s:
+        if between_s(held.last, record) > keep_s:
             return False
         text = record.decision.plate
         if record.decision.sure and text is not None and held.text is not None:
             return fold(text) == fold(held.text) or similar(text, held.text)
-        return _last(record).t - _first(record).t <= keep_s  # not for ever: a parked car that nobody can read stays for days
+        return ended(record).t - began(record).t <= keep_s  # not for ever: a parked car that nobody can read stays for days
 
     def _one_vehicle(self, known: _Held, new: _Held) -> bool:
         record = new.first
-        gap_s = min(_between_s(old, record) for old in known.records)
-        together = any(_overlap_s(old, record) > 0 for old in known.records)
+        gap_s = min(between_s(old, record) for old in known.records)
+        together = any(overlap_s(old, record) > 0 for old in known.records)
         if known.text and new.text:
             if fold(known.text) == fold(new.text):
                 return gap_s <= self._rules.same_plate_window_s
             # Two plates in view at the same time are two vehicles, however alike their texts are.
             return not together and gap_s <= self._rules.similar_plate_window_s and similar(known.text, new.text)
-        if together or gap_s > STITCH_WITHIN_S:
+        # Near they are, but then they would not have been told apart.
+        parts = any((old.session, old.number) == (record.session, record.number) for old in known.records)
+        if together or parts or gap_s > STITCH_WITHIN_S:
             return False
-        return any(_near(old, record) for old in known.records)
+        return any(near(old, record) for old in known.records)
 
     def _finish(self, held: _Held) -> list[Passage]:
         if held.decision.plate is None and self._is_fleeting(held):
@@ -231,9 +246,9 @@ class PassageBook:
         return False
 
     def _passage(self, records: Sequence[TrackRecord], decision: Decision, state: PassageState) -> Passage:
-        shot = _evidence(records, decision)
+        shot = evidence(records, decision)
         return Passage(
-            key=_key(records[0]),
+            key=key_of(records[0]),
             state=state,
             source_id=self._source_id,
             session=records[0].session,
@@ -247,9 +262,9 @@ class PassageBook:
             format=decision.format,
             reason=self._reason(records, decision),
             looks=sum(record.looks for record in records),
-            reads=sum(len(record.votes) for record in records),
-            first=min((_first(record) for record in records), key=lambda stamp: stamp.wall),
-            last=max((_last(record) for record in records), key=lambda stamp: stamp.wall),
+            reads=sum(record.reads for record in records),
+            first=min((began(record) for record in records), key=lambda stamp: stamp.wall),
+            last=max((ended(record) for record in records), key=lambda stamp: stamp.wall),
             best=shot.stamp,
             clock=shot.clock,
             box=shot.box,
@@ -269,65 +284,6 @@ class PassageBook:
         if all(record.blurred for record in records):
             return "blurred"
         return decision.reason or "too_few_looks"
-
-
-def _evidence(records: Sequence[TrackRecord], decision: Decision) -> Shot:
-    """Give the shot that was read for the decision: the most legible one whose text is the decision's raw text."""
-    readings: list[Reading] = [reading for record in records for reading in record.readings]
-    agreeing = [reading.shot for reading in readings if reading.read.text == decision.raw]
-    shots = agreeing or [record.best for record in records if record.best is not None]
-    return max(shots, key=lambda shot: shot.legibility)
-
-
-def _key(record: TrackRecord) -> str:
-    return f"{record.session}-{record.number}"
-
-
-def _first(record: TrackRecord) -> Stamp:
-    assert record.first is not None, "a record is made by its first look"
-    return record.first
-
-
-def _last(record: TrackRecord) -> Stamp:
-    assert record.last is not None, "a record is made by its first look"
-    return record.last
-
-
-def _gap_s(record: TrackRecord, stamp: Stamp, session: int) -> float:
-    """Give the seconds from the last look of a record to a stamp.
-
-    Within a session by its own clock; only between sessions, which share none, by the time of day.
-    """
-    if record.session == session:
-        return stamp.t - _last(record).t
-    return (stamp.wall - _last(record).wall).total_seconds()
-
-
-def _between_s(one: TrackRecord, other: TrackRecord) -> float:
-    """Seconds between the end of one and the beginning of the other, whichever came first; 0 if they overlap."""
-    return max(_gap_s(one, _first(other), other.session), _gap_s(other, _first(one), one.session), 0.0)
-
-
-def _overlap_s(one: TrackRecord, other: TrackRecord) -> float:
-    if one.session != other.session:
-        return 0.0
-    return min(_last(one).t, _last(other).t) - max(_first(one).t, _first(other).t)
-
-
-def _near(one: TrackRecord, other: TrackRecord) -> bool:
-    """True if one track begins about where the other ended, at about the same size."""
-    early, late = sorted((one, other), key=lambda record: _first(record).wall)
-    box, start = early.last_box, late.first_box
-    assert box is not None
-    assert start is not None
-    return _distance(box, start) <= STITCH_REACH * max(box.width, start.width) and (
-        max(box.height, start.height) <= STITCH_SIZE_RATIO * min(box.height, start.height)
-    )
-
-
-def _distance(one: Box, other: Box) -> float:
-    (x1, y1), (x2, y2) = one.centre, other.centre
-    return math.hypot(x2 - x1, y2 - y1)
 
 
 MakeBook = Callable[[str], PassageBook]

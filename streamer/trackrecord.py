@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from streamer.crops import cut, legibility, sharpness
-from streamer.types import Box, Clock, Detection, Frame, Image, PlateRead, Stamp
+from streamer.shots import Reading, Shot, Tally
+from streamer.switches import SwitchRule, Watch, agrees
+from streamer.types import Box, Detection, Frame, PlateRead, Stamp
 from streamer.vote import Decision, Vote
 
 MORE_LEGIBLE = 1.5
 """A sure vote is put to the test again by a crop so many times as legible as the best one read: looks that agree from
 afar may agree on a mistake."""
+
+LESS_LEGIBLE = 0.5
+"""A sure vote is not checked by crops with less than this part of the legibility of the best one read: what is read differently in
+them would prove nothing."""
 
 RESERVE = 4
 """How many unread crops of a track are kept, for vehicles that pass faster than the reading interval."""
@@ -27,41 +32,28 @@ BLURRED = 0.12
 """Sharpness below which a crop counts as blurred: an edge smeared over more than eight pixels."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shot:
-    """A crop of one look, copied out of its frame."""
-
-    crop: Image
-    legibility: float
-    """0..1"""
-    sharpness: float
-    """0..1"""
-    stamp: Stamp
-    box: Box
-    box_score: float
-    frame_size: tuple[int, int]
-    """(width, height), pixels."""
-    clock: Clock
-    clock_offset_s: float | None = None
-    age_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """A shot and what was read in it."""
-
-    shot: Shot
-    read: PlateRead
-
-
 class TrackRecord:
-    """The looks and reads of one track. Reads are asked for through ``due`` and ``closing`` and given back by ``give``."""
+    """The looks and reads of one track. Reads are asked for through ``look`` and ``closing`` and given back by ``give``.
 
-    def __init__(self, session: int, number: int, vote: Vote, *, read_interval_s: float, min_plate_height_px: float) -> None:
+    Once the vote is sure, reads are checks: they do not vote, but tell whether the track still follows the same plate. If it does not
+    (``switched``), ``hand_over`` gives the new one's looks and reads to a record of its own, the next part of the track.
+    """
+
+    def __init__(
+        self,
+        session: int,
+        number: int,
+        vote: Vote,
+        switch_rule: SwitchRule,
+        *,
+        read_interval_s: float,
+        min_plate_height_px: float,
+        part: int = 1,
+    ) -> None:
+        """Take an empty vote. ``part``: 1 for a track, 2 for what follows its first switch, and so on."""
         self.session = session
         self.number = number
-        self.looks = 0
-        self.score_sum = 0.0
+        self.part = part
         self.tallest_px = 0.0
         self.first: Stamp | None = None
         self.last: Stamp | None = None
@@ -71,7 +63,10 @@ class TrackRecord:
         """The most legible shot, read or not."""
         self.readings: list[Reading] = []
         """The most legible reading of each text, in order of appearance."""
+        self._tally = Tally()
+        self._others = Tally()
         self._votes: list[tuple[PlateRead, float]] = []
+        self._checks = 0
         self._vote = vote
         self._decision: Decision | None = None
         self._interval_s = read_interval_s
@@ -80,6 +75,28 @@ class TrackRecord:
         self._reserve: list[Shot] = []
         self._best_read = 0.0
         self._attempts = 0
+        self._watch = Watch(switch_rule)
+        self._asked: tuple[Shot, ...] = ()
+
+    @property
+    def looks(self) -> int:
+        """Detections of the plate."""
+        return self._tally.looks - self._others.looks
+
+    @property
+    def score_sum(self) -> float:
+        """Of their scores, each 0..1."""
+        return self._tally.score_sum - self._others.score_sum
+
+    @property
+    def reads(self) -> int:
+        """Crops that gave a text, whether they voted or not."""
+        return len(self._votes) + self._checks
+
+    @property
+    def switched(self) -> bool:
+        """True if the track goes on with another vehicle's plate; see ``switches``."""
+        return self.decision.sure and self._watch.agreed is not None and bool(self._watch.others)
 
     @property
     def decision(self) -> Decision:
@@ -90,7 +107,7 @@ class TrackRecord:
 
     @property
     def votes(self) -> tuple[tuple[PlateRead, float], ...]:
-        """All reads with their weights, in order: enough to count the vote again together with another track's."""
+        """The reads that voted with their weights, in order: enough to count the vote again together with another track's."""
         return tuple(self._votes)
 
     def look(self, frame: Frame, detection: Detection) -> Shot | None:
@@ -103,8 +120,7 @@ class TrackRecord:
         if frame.suspect and self.first is not None:
             self.last, self.last_box = stamp, detection.box
             return due
-        self.looks += 1
-        self.score_sum += detection.score
+        before, self._tally = self._tally, Tally(self._tally.looks + 1, self._tally.score_sum + detection.score)
         self.tallest_px = max(self.tallest_px, detection.box.height)
         if self.first is None:
             self.first, self.first_box = stamp, detection.box
@@ -112,29 +128,73 @@ class TrackRecord:
         crop = cut(frame.image, detection.box)
         sharp = sharpness(crop)
         grade = legibility(detection.box, sharp)
-        if self._wanted(grade) or self.best is None or grade > self.best.legibility:
+        wanted = self._wanted(grade, frame.t, detection.box)
+        if wanted or self.best is None or grade > self.best.legibility:
             size = (frame.image.shape[1], frame.image.shape[0])
-            told = (frame.clock, frame.clock_offset_s, frame.age_s)
+            told = (frame.clock, frame.clock_offset_s, frame.age_s, before)
             shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told)
             if self.best is None or grade > self.best.legibility:
                 self.best = shot
-            if self._wanted(grade) and detection.box.height >= self._min_height_px:
+            if wanted and detection.box.height >= self._min_height_px:
                 self._nominate(shot)
         return due
 
     def closing(self) -> list[Shot]:
-        """Give the shots that are still worth reading now that the track has ended, most legible first."""
+        """Give the shots that are still worth reading now that the track has ended.
+
+        Most legible first; in order of time once the vote is sure. One shot alone cannot tell that the plate was switched.
+        """
         left = [*self._reserve, *([self._nominee] if self._nominee else [])]
         self._reserve, self._nominee = [], None
-        wanted = sorted((shot for shot in left if self._wanted(shot.legibility)), key=lambda shot: (-shot.legibility, shot.stamp.t))
-        return wanted[:RESERVE]
+        wanted = sorted((shot for shot in left if self._worth_reading(shot)), key=lambda shot: (-shot.legibility, shot.stamp.t))[:RESERVE]
+        if not self.decision.sure:
+            self._asked = ()
+            return wanted
+        checks = [shot for shot in wanted if not self._more_legible(shot.legibility)]
+        if len(checks) == 1 and not self._watch.in_doubt:
+            wanted.remove(checks.pop())
+        self._asked = tuple(checks)
+        return sorted(wanted, key=lambda shot: shot.stamp.t)
 
     def give(self, shot: Shot, read: PlateRead | None) -> None:
         """Take what the reader found in a shot."""
         self._best_read = max(self._best_read, shot.legibility)
-        self._attempts += 1
-        if read is None or not read.text:
+        plate = self.decision.plate
+        if plate is not None and self.decision.sure and shot in self._asked:
+            self._checks += read is not None and bool(read.text)
+            self._watch.checked(shot, read, plate)
             return
+        self._attempts += 1
+        if read is not None and read.text:
+            self._count(shot, read)
+        plate = self.decision.plate
+        self._watch.voted(shot, agrees=read is not None and plate is not None and agrees(read.text, plate))
+
+    def hand_over(self, part: TrackRecord) -> None:
+        """End with the last look that was read as this record's plate; give the other vehicle's looks and reads to a new record.
+
+        Only if ``switched``. Looks between the two are nobody's: they were not read, or not as one of the two plates.
+        """
+        others, agreed = self._watch.others, self._watch.agreed
+        assert agreed is not None, "it has switched"
+        begun = others[0].shot
+        part._tally, part._others = self._tally, begun.before
+        part.first, part.first_box = begun.stamp, begun.box
+        part.last, part.last_box = self.last, self.last_box
+        part.tallest_px = max(found.shot.box.height for found in others)
+        part.best = max((found.shot for found in others), key=lambda shot: shot.legibility)
+        part._reserve = [shot for shot in self._reserve if shot.stamp.t > begun.stamp.t]
+        part._nominee = self._nominee
+        for found in others:
+            part.give(found.shot, found.read)
+        self._tally = Tally(agreed.before.looks + 1, agreed.before.score_sum + agreed.box_score)
+        self.last, self.last_box = agreed.stamp, agreed.box
+        self.best = max((reading.shot for reading in self.readings), key=lambda shot: shot.legibility)
+        self._reserve, self._nominee = [], None
+        self._checks -= len(others)
+        self._watch.end()
+
+    def _count(self, shot: Shot, read: PlateRead) -> None:
         weight = max(shot.legibility, MIN_WEIGHT)
         self._vote.add(read, weight=weight, order=len(self._votes))
         self._votes.append((read, weight))
@@ -151,19 +211,32 @@ class TrackRecord:
         """True if no look was sharp."""
         return self.best is None or self.best.sharpness < BLURRED
 
-    def _wanted(self, grade: float) -> bool:
-        return not self.decision.sure or grade > MORE_LEGIBLE * self._best_read
+    def _wanted(self, grade: float, t: float, box: Box) -> bool:
+        if not self.decision.sure or self._more_legible(grade):
+            return True
+        return grade >= LESS_LEGIBLE * self._best_read and self._watch.due(t, box)
+
+    def _worth_reading(self, shot: Shot) -> bool:
+        return self._wanted(shot.legibility, shot.stamp.t, shot.box)
+
+    def _more_legible(self, grade: float) -> bool:
+        return grade > MORE_LEGIBLE * self._best_read
 
     def _interval_ended(self, t: float) -> Shot | None:
         nominee = self._nominee
         if nominee is None or self._interval(nominee.stamp.t) == self._interval(t):
             return None
         self._nominee = None
-        return nominee if self._wanted(nominee.legibility) else None
+        if not self._worth_reading(nominee):
+            return None
+        check = self.decision.sure and not self._more_legible(nominee.legibility)
+        self._asked = (nominee,) if check else ()
+        return nominee
 
     def _interval(self, t: float) -> int:
         # Half a millisecond of tolerance: time stamps that mean a multiple of the interval fall on either side of it.
-        interval_s = self._interval_s * 2 ** (self._attempts // PATIENCE)
+        patience = 1 if self.decision.sure else 2 ** (self._attempts // PATIENCE)
+        interval_s = self._interval_s * patience
         return math.floor((t + 0.0005) / interval_s) if interval_s > 0 else round(t * 1e6)
 
     def _nominate(self, shot: Shot) -> None:

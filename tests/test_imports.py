@@ -33,8 +33,11 @@ ROOMS: dict[str, set[str]] = {
     "columns": {"plates"},
     "vote": {"types", "plates", "columns"},
     "tracker": {"types", "config"},
-    "trackrecord": {"types", "crops", "vote"},
-    "passages": {"types", "plates", "trackrecord", "vote", "config"},
+    "shots": {"types"},
+    "switches": {"types", "plates", "vote", "shots"},
+    "trackrecord": {"types", "crops", "vote", "shots", "switches"},
+    "whereabouts": {"types", "vote", "shots", "trackrecord"},
+    "passages": {"types", "plates", "shots", "switches", "trackrecord", "whereabouts", "vote"},
     "pipeline": {"types", "ports", "passages", "crops", "vote"},
     # models
     "weightfiles": {"errors"},

@@ -131,6 +131,24 @@ def test_batches_never_change_a_result(sizes: list[int]) -> None:
     assert play(SCENE, sizes) == play(SCENE, [1])
 
 
+def tailgating(fps: float = 2.0) -> list[Frame | SessionEnd]:
+    """Vehicle 1 stands at a gate for 7 s; a second later vehicle 2 stands there, which the tracker cannot know."""
+    made: list[Frame | SessionEnd] = []
+    for k in range(round(16 * fps)):
+        t = k / fps
+        plates = [(1, 200, 120)] if t < 7.0 else [(2, 204, 120)] if t >= 8.0 else []
+        made.append(Frame("gate", 0, k, t, t, START + timedelta(seconds=t), "option", picture(plates)))
+    return [*made, SessionEnd("gate", 0)]
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
+def test_two_vehicles_on_one_track_are_two_passages_however_frames_are_batched(sizes: list[int]) -> None:
+    rows = play(tailgating(), sizes)
+    assert [(row[2], row[3]) for row in rows if row[1] == "final"] == [("0-1", "AB12CDE"), ("0-1.2", "XY98ZWV")]
+    assert rows == play(tailgating(), [1])
+
+
 def test_sources_share_calls_and_do_not_mix() -> None:
     pipeline = build()
     north, south = frames("north", [(1, 0.0, 2.0, 40)], 3.0), frames("south", [(2, 0.0, 2.0, 40)], 3.0)

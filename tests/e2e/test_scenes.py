@@ -72,6 +72,13 @@ def test_the_same_vehicle_soon_again_is_one_passage_and_much_later_two(pipeline:
     assert plates(passages(pipeline, twice(12.0))) == ["M5CEU", "M5CEU"]
 
 
+def test_a_vehicle_that_takes_the_place_of_another_is_not_lost_at_a_low_frame_rate(pipeline: Pipeline) -> None:
+    one = Drive("oi_00029", 0.0, 6.9, path="stand", x=0.5, y=0.6, plate_px=120)
+    found = passages(pipeline, Scene((one, Drive("fa_00010", 8.0, 14.0, path="stand", x=0.5, y=0.6, plate_px=120)), 14.0, 2))
+    assert [(passage.plate, passage.tracks) for passage in found] == [("AA976HX", (1,)), ("SV09XHH", (1,))]
+    assert found[0].last.t < 7.0 < found[1].first.t
+
+
 def test_night_and_noise_are_survived(pipeline: Pipeline) -> None:
     scene = Scene((Drive("fa_00010", 0.0, 2.5, plate_px=150),), 2.6, 10, gain=0.35, noise=6)
     assert plates(passages(pipeline, scene)) == ["SV09XHH"]
