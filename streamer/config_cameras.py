@@ -95,8 +95,8 @@ class Camera(Section):
     """Analyse at ``process_fps`` while something moves and every ``idle_interval_s`` otherwise; off for cameras that pan."""
     idle_interval_s: float = Field(default=1.0, gt=0)
     decode: Literal["all", "key_frames_while_idle"] = "key_frames_while_idle"
-    """``key_frames_while_idle`` saves two thirds of an idle camera's work: while nothing moves, and as long as packets do not grow, only key
-    frames are decoded. It may notice a vehicle some tenths of a second later than ``all``; without the motion gate it is ``all``."""
+    """``key_frames_while_idle`` saves two thirds of an idle camera's work: only key frames are decoded while nothing moves and packets do
+    not grow. It may notice a vehicle some tenths of a second later than ``all``; without the motion gate it is ``all``."""
     hwaccel: Literal["auto", "cuda", "vaapi", "none"] = "auto"
     """Decoding on the GPU; falls back on the CPU, and the log says so."""
     priority: float = Field(default=1.0, gt=0)

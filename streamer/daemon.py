@@ -15,7 +15,7 @@ from streamer.app import build_pipeline, build_rules
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
 from streamer.errors import ConfigError, SourceError, UsageError
-from streamer.events import Event
+from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
 from streamer.health import HealthServer
 from streamer.live.capture import LiveCapture
@@ -31,6 +31,7 @@ from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline
 from streamer.ports import LiveSource
 from streamer.recorder import Recorder
+from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.sources.credentials import password_of
 from streamer.sources.network import NetworkCamera
@@ -176,7 +177,7 @@ class Daemon:
         return self._service
 
     def _recorder(self, pipeline: Pipeline) -> Recorder:
-        store = Store(self._directory / STORE)
+        store = Store(self._directory / STORE, signer_in(self._directory))
         self._parts.callback(store.close)
         sink = JsonlSink(self._directory, self.config.events)
         self._parts.callback(sink.close)
@@ -184,10 +185,8 @@ class Daemon:
             store,
             EvidenceFolder(self._directory),
             sink,
-            detector=pipeline.detector.info,
-            reader=pipeline.reader.info,
+            Making(pipeline.detector.info, pipeline.reader.info, VERSION),
             states=self.config.events.states,
-            program_version=VERSION,
             clock=lambda: datetime.now(UTC),
             host_clock=self._clock_of_event,
         )

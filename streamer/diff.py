@@ -32,7 +32,7 @@ ALONE_COST: Final = 1.0
 _RUN_FIELDS: Final = ("schema_version", "program_version", "models")
 """Told once for the logs, not again for every vehicle."""
 
-_IGNORED_FIELDS: Final = ("event_id", "sequence", "written_at", *_RUN_FIELDS)
+_IGNORED_FIELDS: Final = ("event_id", "sequence", "written_at", "salt", "chain", *_RUN_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

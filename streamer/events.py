@@ -3,22 +3,67 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
-from streamer.types import Box, ModelInfo, Passage, Stamp
+from streamer.types import Box, ModelInfo, Passage, PassageState, Stamp
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Grows with every change of an event's fields, because the schema allows no others."""
 
 Event = dict[str, Any]
 """JSON values only; ``event_schema`` tells the fields."""
 
-EventMaker = Callable[[int], Event]
-"""Gives the event for a sequence number."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the record an event will stand."""
+
+    sequence: int
+    """Of the revision among all, 1 and up, no gaps."""
+    entry: int
+    """Number of its entry in the chain, see ``streamer.chain``."""
+    previous: str
+    """Hash of the entry before, 64 hex digits."""
+
+
+EventMaker = Callable[[Place], Event]
+"""Gives the event for its place."""
+
+RevisionReason = Literal["sure", "over", "no_vehicle", "interrupted", "correction"]
+"""Why there is a revision: enough looks agree while the vehicle is in view; it has passed; what was previewed is no vehicle of its own;
+the program ended before it had passed; somebody corrected it."""
+
+REASONS: dict[PassageState, RevisionReason] = {"preview": "sure", "final": "over", "withdrawn": "no_vehicle"}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """A picture that belongs to an event."""
+
+    kind: Literal["crop", "vehicle", "scene", "clip"]
+    file: str
+    """Relative to the folder of the log, with ``/`` between folders."""
+    sha256: str
+    """Of the file, lower-case hex."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What is the same for all events of a run."""
+
+    detector: ModelInfo
+    reader: ModelInfo
+    program_version: str
+
 
 _SCORE_DIGITS = 4
 _PIXEL_DIGITS = 1
@@ -27,14 +72,13 @@ _SECOND_DIGITS = 6
 
 def event_of(
     passage: Passage,
+    place: Place,
+    making: Making,
     *,
     event_id: str,
-    sequence: int,
-    detector: ModelInfo,
-    reader: ModelInfo,
-    crop_file: str,
-    crop_sha256: str,
-    program_version: str,
+    revision: int,
+    evidence: Sequence[EvidenceFile],
+    salt: str,
     written_at: datetime,
     host_clock: dict[str, object] | None = None,
 ) -> Event:
@@ -42,25 +86,26 @@ def event_of(
 
     Args:
         passage: what happened.
-        event_id: UUIDv7 in its usual form; new for every event, also for the final one after a preview.
-        sequence: number of the event in its store, 1 and up.
-        detector: the model that found the plate.
-        reader: the model that read it.
-        crop_file: where the evidence lies, relative to the folder of the log.
-        crop_sha256: of that file, lower-case hex.
-        program_version: of this program.
+        place: where in the record it will stand.
+        making: by which models and program.
+        event_id: UUIDv7 in its usual form; the same for all revisions of a passage.
+        revision: 1, 2, 3 ...
+        evidence: its pictures, the crop first.
+        salt: random, hex; see ``chain``.
         written_at: now, aware.
         host_clock: of live events: whether this machine's clock is synchronised, by what, and how far off it says it is.
 
     Raises:
         ValueError: a time has no offset.
     """
-    crop_height, crop_width = passage.crop.shape[:2]
     return {
         "schema_version": SCHEMA_VERSION,
         "event_id": event_id,
-        "sequence": sequence,
+        "revision": revision,
+        "revision_reason": REASONS[passage.state],
+        "sequence": place.sequence,
         **_reading(passage),
+        "correction": None,
         "looks": passage.looks,
         "reads": passage.reads,
         "first": _stamp(passage.first),
@@ -73,10 +118,25 @@ def event_of(
         "box": _box(passage.box),
         "box_score": _score(passage.box_score),
         "frame_size": list(passage.frame_size),
-        "crop": {"file": crop_file, "sha256": crop_sha256, "width": crop_width, "height": crop_height},
-        "models": {"detector": _model(detector), "reader": _model(reader)},
-        "program_version": program_version,
+        "evidence": [asdict(picture) for picture in evidence],
+        "models": {"detector": _model(making.detector), "reader": _model(making.reader)},
+        "program_version": making.program_version,
         "written_at": utc_text(written_at),
+        "salt": salt,
+        "chain": _chain(place),
+    }
+
+
+def interrupted(preview: Event, place: Place, *, salt: str, written_at: datetime) -> Event:
+    """Give the revision that withdraws a preview whose passage an earlier run could not follow to its end."""
+    return preview | {
+        "revision": preview["revision"] + 1,
+        "revision_reason": "interrupted",
+        "state": "withdrawn",
+        "sequence": place.sequence,
+        "written_at": utc_text(written_at),
+        "salt": salt,
+        "chain": _chain(place),
     }
 
 
@@ -146,6 +206,10 @@ def _box(box: Box) -> list[float]:
 
 def _stamp(stamp: Stamp) -> dict[str, object]:
     return {"time": utc_text(stamp.wall), "media_time_s": round(float(stamp.t), _SECOND_DIGITS), "frame": stamp.index}
+
+
+def _chain(place: Place) -> dict[str, object]:
+    return {"entry": place.entry, "previous": place.previous}
 
 
 def _model(info: ModelInfo) -> dict[str, str]:

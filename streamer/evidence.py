@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
 from streamer import private
 from streamer.errors import StoreError
+from streamer.events import EvidenceFile
 from streamer.types import Image, Passage
 
 CROPS = "crops"
@@ -18,20 +18,6 @@ CROPS = "crops"
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SOURCE_CHARS = 80
 _HASH_CHARS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A picture file."""
-
-    file: str
-    """Relative to the folder of the log, with ``/`` between folders."""
-    sha256: str
-    """Of the file, lower-case hex."""
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
 
 
 class EvidenceFolder:
@@ -44,7 +30,7 @@ class EvidenceFolder:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def save(self, passage: Passage) -> Evidence:
+    def save(self, passage: Passage) -> EvidenceFile:
         """Store the passage's crop as PNG and force it to disk.
 
         Raises:
@@ -65,7 +51,7 @@ class EvidenceFolder:
                 f"{file}: the crop cannot be written: {error.strerror or error}. Free space or allow writing there."
             ) from error
         height, width = passage.crop.shape[:2]
-        return Evidence(relative, sha256, width, height)
+        return EvidenceFile("crop", relative, sha256, width, height)
 
 
 def _png(picture: Image) -> bytes:

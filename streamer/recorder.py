@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Literal
 
+from streamer.chain import new_salt
 from streamer.delivery import deliver_pending
-from streamer.events import Event, event_of
-from streamer.evidence import Evidence, EvidenceFolder
+from streamer.events import Event, EventMaker, EvidenceFile, Making, Place, event_of, interrupted
+from streamer.evidence import EvidenceFolder
 from streamer.ports import Sink
 from streamer.store import Store, new_event_id
-from streamer.types import ModelInfo, Passage
+from streamer.types import Passage
 
 HostClock = Callable[[], dict[str, object] | None]
 """Gives what is known about this machine's clock, as it stands in live events; None where nobody asked."""
@@ -22,31 +24,33 @@ LOG_CURSOR = "jsonl"
 
 
 class Recorder:
-    """Records passages. What ``record`` has returned for survives a crash."""
+    """Records passages. What ``record`` has returned for survives a crash. For one thread."""
 
     def __init__(
         self,
         store: Store,
         evidence: EvidenceFolder,
         sink: Sink,
+        making: Making,
         *,
-        detector: ModelInfo,
-        reader: ModelInfo,
         states: Literal["final", "all"],
-        program_version: str,
         clock: Callable[[], datetime],
         host_clock: HostClock = lambda: None,
     ) -> None:
-        """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware. Delivers what an earlier run left."""
+        """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
+
+        Previews that an earlier run left open are withdrawn, and what it left is delivered. Raises StoreError, SinkError.
+        """
         self._store = store
         self._evidence = evidence
         self._sink = sink
-        self._detector = detector
-        self._reader = reader
+        self._making = making
         self._states = states
-        self._program_version = program_version
         self._clock = clock
         self._host_clock = host_clock
+        self._open: dict[tuple[str, str], tuple[str, int]] = {}
+        """Id and last revision of the events whose passages go on, by source and passage."""
+        self._withdraw_open()
         self.deliver()
 
     def record(self, passages: Sequence[Passage]) -> list[Event]:
@@ -58,29 +62,40 @@ class Recorder:
     def append(self, passages: Sequence[Passage]) -> list[Event]:
         """Record passages, without writing them to the log; gives their events, in order. Raises StoreError: none of them was recorded."""
         wanted = [passage for passage in passages if self._states == "all" or passage.state == "final"]
-        events: list[Event] = []
-        if not wanted:
-            return events
-
-        def make(passage: Passage, crop: Evidence, sequence: int) -> Event:
-            event = event_of(
-                passage,
-                event_id=new_event_id(),
-                sequence=sequence,
-                detector=self._detector,
-                reader=self._reader,
-                crop_file=crop.file,
-                crop_sha256=crop.sha256,
-                program_version=self._program_version,
-                written_at=self._clock(),
-                host_clock=self._host_clock(),
-            )
-            events.append(event)
-            return event
-
-        self._store.append([partial(make, passage, self._evidence.save(passage)) for passage in wanted])
+        going_on = dict(self._open)
+        makers: list[EventMaker] = []
+        for passage in wanted:
+            key = (passage.source_id, passage.key)
+            event_id, before = going_on.pop(key) if key in going_on else (new_event_id(), 0)
+            if passage.state == "preview":
+                going_on[key] = (event_id, before + 1)
+            makers.append(partial(self._event, passage, self._evidence.save(passage), event_id, before + 1))
+        events = self._store.append(makers)
+        self._open = going_on
         return events
+
+    def _event(self, passage: Passage, crop: EvidenceFile, event_id: str, revision: int, place: Place) -> Event:
+        return event_of(
+            passage,
+            place,
+            self._making,
+            event_id=event_id,
+            revision=revision,
+            evidence=[crop],
+            salt=new_salt(),
+            written_at=self._clock(),
+            host_clock=self._host_clock(),
+        )
+
+    def _withdraw_open(self) -> None:
+        """Nobody will follow them to their end: sessions of an earlier run do not come back."""
+        previews = [json.loads(stored.line) for stored in self._store.open_previews()]
+        self._store.append([partial(_withdrawn, preview, self._clock()) for preview in previews])
 
     def deliver(self) -> None:
         """Write to the log what is recorded and not in it yet. Raises SinkError, StoreError; the next call tries it again."""
         deliver_pending(self._store, self._sink, LOG_CURSOR)
+
+
+def _withdrawn(preview: Event, now: datetime, place: Place) -> Event:
+    return interrupted(preview, place, salt=new_salt(), written_at=now)

@@ -22,11 +22,12 @@ from streamer.annotate import AnnotatedVideo
 from streamer.app import build_pipeline
 from streamer.config import Config, FileSource
 from streamer.errors import UsageError
-from streamer.events import Event, plate_label, to_line
+from streamer.events import Event, Making, plate_label, to_line
 from streamer.evidence import EvidenceFolder
 from streamer.recorder import Recorder
 from streamer.replay import Progress as Step
 from streamer.replay import ReplaySource, Summary, replay, sources_of_config, sources_of_paths
+from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
 
@@ -49,7 +50,7 @@ def run_replay(
         if video is not None:
             stack.callback(video.close)
         pipeline = build_pipeline(config, video)
-        store = Store(directory / STORE)
+        store = Store(directory / STORE, signer_in(directory))
         stack.callback(store.close)
         sink = JsonlSink(directory, config.events)
         stack.callback(sink.close)
@@ -57,10 +58,8 @@ def run_replay(
             store,
             EvidenceFolder(directory),
             sink,
-            detector=pipeline.detector.info,
-            reader=pipeline.reader.info,
+            Making(pipeline.detector.info, pipeline.reader.info, version("plate-streamer")),
             states=config.events.states,
-            program_version=version("plate-streamer"),
             clock=lambda: datetime.now(UTC),
         )
         bar = stack.enter_context(_progress(console, sources))

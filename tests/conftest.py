@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from streamer.events import event_of
+from streamer.events import EvidenceFile, Making, Place, event_of
 from streamer.types import Box, ModelInfo, Passage, Stamp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,18 +96,23 @@ def make_passage() -> Callable[..., Passage]:
 
 @pytest.fixture(scope="session")
 def make_event(make_passage: Callable[..., Passage]) -> Callable[..., dict[str, Any]]:
-    """Gives the event of ``make_passage``'s passage for a sequence number; fields of the passage can be set."""
+    """Gives the event of ``make_passage``'s passage for a sequence number or a place in a store; fields of the passage can be set."""
+    making = Making(
+        ModelInfo("plate-detector", "a" * 64, "openvino cpu f32"), ModelInfo("plate-reader", "b" * 64, "openvino cpu f32"), "0.1.0"
+    )
 
-    def make(sequence: int, **fields: Any) -> dict[str, Any]:
+    def make(place: int | Place, **fields: Any) -> dict[str, Any]:
+        if isinstance(place, int):
+            place = Place(place, place, "d" * 64)
+        sequence = place.sequence
         return event_of(
             make_passage(**fields),
+            place,
+            making,
             event_id=f"01890a5d-ac96-774b-bcce-{sequence:012x}",
-            sequence=sequence,
-            detector=ModelInfo("plate-detector", "a" * 64, "openvino cpu f32"),
-            reader=ModelInfo("plate-reader", "b" * 64, "openvino cpu f32"),
-            crop_file="crops/2026-05-01/gate.png",
-            crop_sha256="c" * 64,
-            program_version="0.1.0",
+            revision=1,
+            evidence=[EvidenceFile("crop", "crops/2026-05-01/gate.png", "c" * 64, 96, 24)],
+            salt=f"{sequence:032x}",
             written_at=datetime(2026, 5, 1, 9, 0, 0, tzinfo=UTC) + timedelta(seconds=sequence),
         )
 

@@ -314,7 +314,7 @@ def log(tmp_path: Path, make_event: Callable[..., dict[str, Any]]) -> Path:
     for number in range(6):
         event = make_event(number, key=f"1-{number}", plate="KA12BC" if number != 4 else "KA77XX", score=0.5 if number != 4 else 0.99)
         crop = picture(folder / "crops" / f"{number}.png", number)
-        event["crop"] = {**event["crop"], "file": f"crops/{number}.png", "sha256": hashlib.sha256(crop.read_bytes()).hexdigest()}
+        event["evidence"][0] |= {"file": f"crops/{number}.png", "sha256": hashlib.sha256(crop.read_bytes()).hexdigest()}
         lines.append(json.dumps(event))
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
     picture(folder / "crops" / "5.png", 99)

@@ -91,9 +91,12 @@ folder = pathlib.Path(sys.argv[1])
 store = Store(folder / "events.db")
 sink = JsonlSink(folder, EventsConfig(flush="system"))
 event = {"passage": "p", "state": "final", "source": "s" * 500, "plate": None, "best": {"time": "t"}, "written_at": "2026-05-01T08:00:00Z"}
+event |= {"revision": 1, "evidence": []} | dict.fromkeys(("country", "score", "reason"))
+def make(place):
+    return event | {"event_id": new_event_id(), "sequence": place.sequence, "chain": {"entry": place.entry}}
 deliver_pending(store, sink, "log", 2)
 while True:
-    store.append([lambda n: event | {"event_id": new_event_id(), "sequence": n}] * 5)
+    store.append([make] * 5)
     deliver_pending(store, sink, "log", 2)
     print(flush=True)
 """

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from streamer.events import SCHEMA_VERSION, event_of, event_schema, plate_label, to_line, utc_text
+from streamer.events import SCHEMA_VERSION, EvidenceFile, Making, Place, event_of, event_schema, plate_label, to_line, utc_text
 from streamer.types import Box, ModelInfo, Stamp
 
-SCHEMAS = {3: "995101252c1157d21f06a92653c1023c0c4375aabb1a2d0ee0b737f56b25aa9c"}
+SCHEMAS = {4: "ebc991b9b6e925fe910087fd3478db82f4f4d91695fc174096448cf31564044b"}
 """SHA-256 of the version's schema. Whoever changes an event makes a new version in place of the old one, here too."""
 
 
@@ -57,7 +57,7 @@ def test_the_values_of_an_event(make_event):
     assert event["alternatives"] == [{"plate": "KA12BG", "score": 0.31}]
     assert event["best"] == {"time": "2026-05-01T08:00:13.250000Z", "media_time_s": 13.0, "frame": 325}
     assert event["box"] == [100.0, 200.1, 196.0, 224.0]
-    assert event["crop"] == {"file": "crops/2026-05-01/gate.png", "sha256": "c" * 64, "width": 96, "height": 24}
+    assert event["evidence"] == [{"kind": "crop", "file": "crops/2026-05-01/gate.png", "sha256": "c" * 64, "width": 96, "height": 24}]
     assert event["written_at"] == "2026-05-01T09:00:03.000000Z"
 
 
@@ -84,7 +84,7 @@ WRONG: list[tuple[str, Any]] = [
     ("clock", "guess"),
     ("box", [1, 2, 3]),
     ("frame_size", [0, 720]),
-    ("crop", {"file": "x.png", "sha256": "C" * 64, "width": 96, "height": 24}),
+    ("evidence", [{"kind": "crop", "file": "x.png", "sha256": "C" * 64, "width": 96, "height": 24}]),
     ("models", {"detector": {"name": "d", "sha256": "a" * 64, "backend": "cpu"}}),
     ("written_at", "2026-05-01T09:00:03.000000+00:00"),
     ("owner", "somebody"),
@@ -104,7 +104,7 @@ def test_no_field_may_be_missing(make_event, validator):
 
 
 def test_nothing_may_be_added_anywhere(make_event, validator):
-    for path in ((), ("first",), ("crop",), ("models",), ("models", "reader"), ("alternatives", 0)):
+    for path in ((), ("first",), ("evidence", 0), ("chain",), ("models",), ("models", "reader"), ("alternatives", 0)):
         event: Any = copy.deepcopy(make_event(1))
         inner = event
         for step in path:
@@ -182,13 +182,12 @@ def test_every_passage_gives_a_valid_line(make_passage, validator, plate, scores
     model = ModelInfo("m", "0" * 64, "cpu")
     event = event_of(
         passage,
+        Place(1, 1, "0" * 64),
+        Making(model, model, "0"),
         event_id="01890a5d-ac96-774b-bcce-b302099a8057",
-        sequence=1,
-        detector=model,
-        reader=model,
-        crop_file="c.png",
-        crop_sha256="0" * 64,
-        program_version="0",
+        revision=1,
+        evidence=[EvidenceFile("crop", "c.png", "0" * 64, 2, 1)],
+        salt="0" * 32,
         written_at=best.wall,
     )
     again = json.loads(to_line(event).encode())

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from streamer.config import EventsConfig
 from streamer.errors import SinkError, StoreError
-from streamer.events import event_schema
+from streamer.events import Making, event_schema
 from streamer.evidence import EvidenceFolder
 from streamer.recorder import Recorder
 from streamer.sinks.jsonl import JsonlSink
@@ -59,10 +59,8 @@ def recorder(folder, store):
             store,
             EvidenceFolder(folder),
             sink,
-            detector=DETECTOR,
-            reader=READER,
+            Making(DETECTOR, READER, "1.2.3"),
             states=states,
-            program_version="1.2.3",
             clock=lambda: NOW,
         )
 
@@ -101,10 +99,10 @@ def test_every_crop_lies_beside_the_log(recorder, folder, make_passage):
     crops = np.random.default_rng(1).integers(0, 255, (3, 20, 60, 3), np.uint8)
     events = recorder().record([make_passage(key=f"1-{number}", crop=crop) for number, crop in enumerate(crops)])
     for event, crop in zip(events, crops, strict=True):
-        file = folder / event["crop"]["file"]
-        assert hashlib.sha256(file.read_bytes()).hexdigest() == event["crop"]["sha256"]
+        file = folder / event["evidence"][0]["file"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == event["evidence"][0]["sha256"]
         assert np.array_equal(cv2.imread(str(file)), crop)
-    assert len({event["crop"]["file"] for event in events}) == 3
+    assert len({event["evidence"][0]["file"] for event in events}) == 3
 
 
 @pytest.mark.parametrize(("states", "kept"), [("final", ["final"]), ("all", ["preview", "withdrawn", "final"])])

@@ -12,10 +12,13 @@ import sys
 import threading
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, select
 
 from streamer.errors import MissingPackageError, StoreError, UsageError
 from streamer.store import Store, new_event_id
+from streamer.store.tables import metadata
 
 
 @pytest.fixture
@@ -28,15 +31,19 @@ def maker(make_event):
     """Gives makers of events that have new ids."""
 
     def give(**fields):
-        return lambda sequence: make_event(sequence, **fields) | {"event_id": new_event_id()}
+        return lambda place: make_event(place, **fields) | {"event_id": new_event_id()}
 
     return give
 
 
+def numbers(events):
+    return [event["sequence"] for event in events]
+
+
 def test_events_come_back_as_they_were_recorded(path, maker):
     with Store(path) as store:
-        assert store.append([maker(plate="AB12"), maker(plate="CD34")]) == [1, 2]
-        assert store.append([maker(plate="EF56")]) == [3]
+        assert numbers(store.append([maker(plate="AB12"), maker(plate="CD34")])) == [1, 2]
+        assert numbers(store.append([maker(plate="EF56")])) == [3]
         assert store.append([]) == []
     with Store(path) as store:
         events = store.read_after(0, 10)
@@ -45,7 +52,7 @@ def test_events_come_back_as_they_were_recorded(path, maker):
         assert [json.loads(event.line)["sequence"] for event in events] == [1, 2, 3]
         assert store.read_after(1, 1) == [events[1]]
         assert store.read_after(3, 10) == []
-        assert store.append([maker()]) == [4]
+        assert numbers(store.append([maker()])) == [4]
 
 
 def test_a_path_a_name_and_a_url_are_the_same_store(path, maker):
@@ -84,7 +91,7 @@ def test_a_source_name_that_is_no_utf8_is_stored(path, maker):
 
 
 def test_one_bad_event_and_none_is_recorded(path, maker, make_event):
-    def broken(sequence):
+    def broken(place):
         raise ZeroDivisionError
 
     with Store(path) as store:
@@ -92,8 +99,8 @@ def test_one_bad_event_and_none_is_recorded(path, maker, make_event):
         with pytest.raises(ZeroDivisionError):
             store.append([maker(), broken])
         with pytest.raises(StoreError, match="UNIQUE"):
-            store.append([maker(), lambda sequence: make_event(1) | {"sequence": sequence}])
-        assert store.append([maker()]) == [2], "no gap is left"
+            store.append([maker(), lambda place: make_event(place) | {"event_id": make_event(1)["event_id"]}])
+        assert numbers(store.append([maker()])) == [2], "no gap is left"
         assert len(store.read_after(0, 10)) == 2
 
 
@@ -101,7 +108,7 @@ def test_errors_do_not_name_plates(path, make_event):
     with Store(path) as store:
         store.append([make_event])
         with pytest.raises(StoreError) as raised:
-            store.append([lambda _: make_event(1, plate="SECRET1")])
+            store.append([lambda place: make_event(place, plate="SECRET1") | {"event_id": make_event(1)["event_id"]}])
     assert str(path) in str(raised.value)
     assert "SECRET1" not in f"{raised.value} {raised.value.__cause__}"
 
@@ -111,9 +118,10 @@ def test_numbers_are_never_given_twice(path, maker):
         store.append([maker(), maker()])
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM events")
+        connection.execute("DELETE FROM entries")
     connection.close()
     with Store(path) as store:
-        assert store.append([maker()]) == [3]
+        assert numbers(store.append([maker()])) == [3]
 
 
 def test_each_sink_has_its_own_cursor(path):
@@ -189,17 +197,19 @@ def test_a_full_disk_costs_no_recorded_event(path, maker):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert store.read_after(0, 1000) == before
-        assert store.append([maker()]) == [51]
+        assert numbers(store.append([maker()])) == [51]
 
 
 KILLED = """
 import sys
 from streamer.store import Store, new_event_id
 store = Store(sys.argv[1])
-event = {"passage": "p", "state": "final", "source": "s", "plate": None, "best": {"time": "t"}}
+event = {"passage": "p", "state": "final", "source": "s", "plate": None, "best": {"time": "t"}, "revision": 1, "evidence": []}
+event |= dict.fromkeys(("country", "score", "reason"))
+def make(place):
+    return event | {"event_id": new_event_id(), "sequence": place.sequence, "chain": {"entry": place.entry}}
 while True:
-    numbers = store.append([lambda n: event | {"event_id": new_event_id(), "sequence": n}] * 3)
-    print(numbers[-1], flush=True)
+    print(store.append([make] * 3)[-1]["sequence"], flush=True)
 """
 
 
@@ -233,10 +243,35 @@ def test_what_cannot_be_a_store_is_named(tmp_path):
 def test_a_store_of_a_newer_version_is_refused(path):
     Store(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = 99 WHERE key = 'store_version'")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     with pytest.raises(UsageError, match="newer version"):
         Store(path)
+
+
+def test_a_store_without_a_chain_is_refused(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE events (sequence INTEGER PRIMARY KEY, line TEXT)")
+    connection.close()
+    with pytest.raises(UsageError, match="early version"):
+        Store(path)
+
+
+def test_migrations_make_the_tables_that_the_program_uses(path):
+    Store(path).close()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_what_went_on_when_the_program_ended_is_known(path, maker):
+    with Store(path) as store:
+        (open_one,) = store.append([maker(state="preview", key="1-1")])
+        (over,) = store.append([maker(state="preview", key="1-2")])
+        store.append([lambda place: over | {"sequence": place.sequence, "revision": 2, "state": "final", "chain": {"entry": place.entry}}])
+        assert [event.event_id for event in store.open_previews()] == [open_one["event_id"]]
 
 
 def test_errors_do_not_name_passwords():

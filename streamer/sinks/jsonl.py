@@ -34,7 +34,8 @@ class _Line:
 
     text: bytes
     """With its line end."""
-    event_id: str
+    key: tuple[str, int]
+    """Id and revision."""
     sequence: int
     state: str
     written_at: datetime
@@ -75,11 +76,11 @@ class JsonlSink:
         self._handle: int | None = None
         self._size = 0
         self._first: _Line | None = None
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, int]] = set()
         try:
             private.make_folder(directory)
             self._open()
-            self._seen = self._recent_ids()
+            self._seen = self._recent_keys()
         except OSError as error:
             self._release()
             raise self._error("opened", error) from error
@@ -100,7 +101,7 @@ class JsonlSink:
             events = [_parse(line.encode()) for line in lines]
         except ValueError as error:
             raise SinkError(f"{self._file}: will not take a line that is no event: {error}") from error
-        wanted = [event for event in events if event.event_id not in self._seen and self._config.states in ("all", event.state)]
+        wanted = [event for event in events if event.key not in self._seen and self._config.states in ("all", event.state)]
         rest = wanted
         try:
             if self._handle is None:
@@ -111,7 +112,7 @@ class JsonlSink:
                     self._rotate()
                     continue
                 self._append(rest[:count])
-                self._seen.update(event.event_id for event in rest[:count])
+                self._seen.update(event.key for event in rest[:count])
                 rest = rest[count:]
             if self._dirty and self._flush_is_due():
                 self._flush()
@@ -119,7 +120,7 @@ class JsonlSink:
             raise self._error("written", error) from error
         if wanted:
             # Nothing older comes again after an event that is new: deliveries are in order.
-            self._seen = {event.event_id for event in events}
+            self._seen = {event.key for event in events}
 
     def close(self) -> None:
         """Force everything to disk and let go. Idempotent. Raises SinkError."""
@@ -153,7 +154,7 @@ class JsonlSink:
         torn = tail[tail.rfind(b"\n") + 1 :]
         if not torn:
             return
-        if _event_id(torn) is not None:
+        if _key(torn) is not None:
             self._size += os.write(handle, b"\n")
         else:
             self._size -= len(torn)
@@ -169,14 +170,14 @@ class JsonlSink:
         except ValueError as error:
             raise SinkError(f"{self._file}:1: is no event, so this is no event log. Move the file elsewhere. ({error})") from error
 
-    def _recent_ids(self) -> set[str]:
-        """Give the ids of the events at the end of the log, which may be a file that was rotated just before a crash."""
+    def _recent_keys(self) -> set[tuple[str, int]]:
+        """Give ids and revisions of the events at the end of the log, which may be a file that was rotated just before a crash."""
         tails = [_tail(self._file)]
         rotated = sorted(self._directory.glob(ROTATED))
         if rotated and len(tails[0]) < TAIL_BYTES:
             tails.append(_tail(rotated[-1]))
-        found = (_event_id(line) for tail in tails for line in tail.split(b"\n"))
-        return {event_id for event_id in found if event_id is not None}
+        found = (_key(line) for tail in tails for line in tail.split(b"\n"))
+        return {key for key in found if key is not None}
 
     def _fits(self, event: _Line, first: _Line, size: int) -> bool:
         """Tell whether a file of ``size`` bytes that begins with ``first`` takes the event."""
@@ -246,7 +247,7 @@ def _parse(line: bytes) -> _Line:
         event = json.loads(line)
         return _Line(
             text=line.rstrip(b"\n") + b"\n",
-            event_id=str(event["event_id"]),
+            key=(str(event["event_id"]), int(event["revision"])),
             sequence=int(event["sequence"]),
             state=event["state"],
             written_at=datetime.fromisoformat(event["written_at"]).astimezone(UTC),
@@ -257,10 +258,10 @@ def _parse(line: bytes) -> _Line:
         raise ValueError(str(error)) from error
 
 
-def _event_id(line: bytes) -> str | None:
-    """Give the id of the event that a line holds, None if it holds none."""
+def _key(line: bytes) -> tuple[str, int] | None:
+    """Give id and revision of the event that a line holds, None if it holds none."""
     try:
-        return _parse(line).event_id
+        return _parse(line).key
     except ValueError:
         return None
 

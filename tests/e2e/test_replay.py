@@ -59,7 +59,8 @@ def test_events_keep_to_the_schema_and_name_their_evidence(toll: tuple[Path, sub
     out, _ = toll
     for event in events_of(out):
         jsonschema.validate(event, event_schema())
-        assert hashlib.sha256((out / event["crop"]["file"]).read_bytes()).hexdigest() == event["crop"]["sha256"]
+        (crop,) = event["evidence"]
+        assert hashlib.sha256((out / crop["file"]).read_bytes()).hexdigest() == crop["sha256"]
         assert event["clock"] == "option"
         assert event["first"]["time"] <= event["best"]["time"] <= event["last"]["time"]
 

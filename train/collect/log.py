@@ -22,21 +22,21 @@ def read_events(source: Path, options: Options) -> Iterator[Item]:
     folder = source if source.is_dir() else source.parent
     corrections = _corrections(options.corrections) if options.corrections else {}
     events = [vehicle.event for vehicle in read_log(source)]
-    last = {(event["source"], event.get("session"), event.get("passage")): event["event_id"] for event in events}
+    last = {event["event_id"]: event["revision"] for event in events}
     for event in events:
         number = str(event["event_id"])
-        seen = corrections.pop(number, None)
-        if seen is None and last[event["source"], event.get("session"), event.get("passage")] != number:
-            yield Skipped(f"event {number}", "event", "a preview of a later event")
-        else:
-            yield _item(event, seen, folder, options)
+        if last[event["event_id"]] != event["revision"]:
+            yield Skipped(f"event {number}", "event", "an earlier revision of the event")
+            continue
+        said = event["correction"]
+        yield _item(event, corrections.pop(number, None if said is None else said["plate"] or ""), folder, options)
     for number in corrections:
         yield Skipped(f"event {number}", "correction", "is not in the log")
 
 
 def _item(event: Mapping[str, Any], seen: str | None, folder: Path, options: Options) -> Item:
     where = f"event {event['event_id']}"
-    crop = event.get("crop") or {}
+    crop = next((picture for picture in event["evidence"] if picture["kind"] == "crop"), {})
     if event["state"] == "withdrawn" and seen is None:
         return Skipped(where, "event", "was withdrawn")
     if not crop.get("file"):

@@ -1,0 +1,234 @@
+"""The durable record of events, which every sink is fed from: SQLite by default, another database by URL (SQLAlchemy Core).
+
+What ``append`` has returned for survives a crash of the program, of the machine and a power cut. Events and everything else that must not
+be changed unseen are entries of one chain, see ``streamer.chain``; the table of events holds what is searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import uuid_utils
+
+from streamer.chain import GENESIS, Entry, entry_after
+from streamer.events import Event, EventMaker, Place, to_line
+from streamer.plates import fold
+from streamer.signing import Signer
+from streamer.store import tables as t
+from streamer.store.database import Database
+
+__all__ = ["PAGE", "Entry", "Store", "StoredEvent", "new_event_id"]
+
+PAGE = 1000
+"""Rows that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A revision of an event as it was recorded."""
+
+    sequence: int
+    event_id: str
+    revision: int
+    line: str
+    """One JSON object, without a line end."""
+
+
+def new_event_id() -> str:
+    """Give a UUIDv7: ids sort by the time they were made."""
+    return str(uuid_utils.uuid7())
+
+
+class Store:
+    """The record. All methods may be called from any thread."""
+
+    def __init__(self, where: str | Path, signer: Signer | None = None) -> None:
+        """Open or make the store.
+
+        Args:
+            where: SQLite file, or a URL that SQLAlchemy knows (``postgresql+psycopg://user:password@host/name``).
+            signer: signs what is appended; without one, the chain shows accidents, but not who can write to the store.
+
+        Raises:
+            UsageError: no such kind of store, or it was written by a newer or an early version of the program.
+            MissingPackageError: the driver of the database is not installed.
+            StoreError: it cannot be opened, or another process has it open.
+        """
+        self._database = Database(where)
+        self._signer = signer
+
+    @property
+    def name(self) -> str:
+        """For people; holds no password."""
+        return self._database.name
+
+    def transaction(self, what: str) -> AbstractContextManager[sa.Connection]:
+        """Give a connection; all that is done with it happens, or nothing. Raises StoreError: ``what`` (written, read ...) it cannot be."""
+        return self._database.transaction(what)
+
+    def append(self, makers: Sequence[EventMaker]) -> list[Event]:
+        """Record events in one transaction: all or none of them.
+
+        Args:
+            makers: each is called once with the place of the event in the store and gives the event. A revision of an event must follow
+                the one before it.
+
+        Returns:
+            The events, in order.
+
+        Raises:
+            StoreError: nothing was recorded.
+        """
+        if not makers:
+            return []
+        with self.transaction("written") as connection:
+            chain = _Chain(connection, entries=len(makers), events=len(makers))
+            made = []
+            for make in makers:
+                event = make(chain.place())
+                chain.add("event", to_line(event))
+                made.append(event)
+            chain.write(self._signer)
+            connection.execute(sa.insert(t.events), [_row(event) for event in made])
+            pictures = [_picture(event, picture) for event in made for picture in event["evidence"]]
+            if pictures:
+                connection.execute(sa.insert(t.evidence), pictures)
+        return made
+
+    def append_entries(self, kind: str, payloads: Sequence[str], also: Callable[[sa.Connection], None] = lambda connection: None) -> None:
+        """Put other things than events into the chain (kinds: ``audit``, ``erasure``), in one transaction with what ``also`` does.
+
+        ``payloads`` are JSON texts with a salt. Raises StoreError: nothing was recorded.
+        """
+        with self.transaction("written") as connection:
+            chain = _Chain(connection, entries=len(payloads), events=0)
+            for payload in payloads:
+                chain.add(kind, payload)
+            chain.write(self._signer)
+            also(connection)
+
+    def read_after(self, sequence: int, limit: int) -> list[StoredEvent]:
+        """Give up to ``limit`` revisions after a sequence number (0: from the first), in order, without erased ones. Raises StoreError."""
+        query = (
+            sa.select(t.events.c.sequence, t.events.c.event_id, t.events.c.revision, t.entries.c.payload)
+            .join(t.entries, t.entries.c.number == t.events.c.entry)
+            .where(t.events.c.sequence > sequence, t.entries.c.payload.is_not(None))
+            .order_by(t.events.c.sequence)
+            .limit(limit)
+        )
+        with self.transaction("read") as connection:
+            return [StoredEvent(*row) for row in connection.execute(query)]
+
+    def last_sequence(self) -> int:
+        """Give the sequence number of the last revision that was recorded; 0 before the first. Raises StoreError."""
+        with self.transaction("read") as connection:
+            return int(connection.execute(sa.select(t.head.c.sequence)).scalar_one())
+
+    def open_previews(self) -> list[StoredEvent]:
+        """Give the events whose last revision is a preview: what an earlier run left open. Raises StoreError."""
+        later = t.events.alias()
+        query = (
+            sa.select(t.events.c.sequence, t.events.c.event_id, t.events.c.revision, t.entries.c.payload)
+            .join(t.entries, t.entries.c.number == t.events.c.entry)
+            .where(t.events.c.state == "preview", t.entries.c.payload.is_not(None))
+            .where(~sa.exists().where(later.c.event_id == t.events.c.event_id, later.c.revision > t.events.c.revision))
+            .order_by(t.events.c.sequence)
+        )
+        with self.transaction("read") as connection:
+            return [StoredEvent(*row) for row in connection.execute(query)]
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """Give the chain, in order, page by page. Raises StoreError."""
+        columns = [t.entries.c[name] for name in ("number", "kind", "digest", "hash", "payload", "signature", "signer")]
+        while True:
+            query = sa.select(*columns).where(t.entries.c.number > after).order_by(t.entries.c.number).limit(PAGE)
+            with self.transaction("read") as connection:
+                page = [Entry(*row) for row in connection.execute(query)]
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].number
+
+    def head(self) -> tuple[int, str]:
+        """Give number and hash of the last entry; 0 and ``GENESIS`` before the first. Raises StoreError."""
+        with self.transaction("read") as connection:
+            row = connection.execute(sa.select(t.head.c.entry, t.head.c.hash)).one()
+        return int(row.entry), str(row.hash)
+
+    def cursor(self, sink: str) -> int:
+        """Give the sequence number of the last event that a sink took; 0 before the first. Raises StoreError."""
+        with self.transaction("read") as connection:
+            found = connection.execute(sa.select(t.cursors.c.sequence).where(t.cursors.c.sink == sink)).scalar()
+        return 0 if found is None else int(found)
+
+    def move_cursor(self, sink: str, sequence: int) -> None:
+        """Remember that a sink took all events up to this one. Raises StoreError."""
+        with self.transaction("written") as connection:
+            moved = connection.execute(sa.update(t.cursors).where(t.cursors.c.sink == sink).values(sequence=sequence))
+            if moved.rowcount == 0:
+                connection.execute(sa.insert(t.cursors).values(sink=sink, sequence=sequence))
+
+    def close(self) -> None:
+        """Let go of the database. Idempotent."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Chain:
+    """New entries of one transaction. Made first in it: it locks the head."""
+
+    def __init__(self, connection: sa.Connection, *, entries: int, events: int) -> None:
+        self._connection = connection
+        grown = {"entry": t.head.c.entry + entries, "sequence": t.head.c.sequence + events}
+        connection.execute(sa.update(t.head).values(**grown))
+        row = connection.execute(sa.select(t.head)).one()
+        self._number = int(row.entry) - entries
+        self._sequence = int(row.sequence) - events
+        self._previous = str(row.hash)
+        self._new: list[Entry] = []
+
+    def place(self) -> Place:
+        """Give the place of the next event."""
+        self._sequence += 1
+        return Place(self._sequence, self._number + 1, self._previous)
+
+    def add(self, kind: str, payload: str) -> None:
+        self._number += 1
+        entry = entry_after(self._previous, self._number, kind, payload)
+        self._previous = entry.hash
+        self._new.append(entry)
+
+    def write(self, signer: Signer | None) -> None:
+        rows = [asdict(entry) for entry in self._new]
+        if signer is not None:
+            rows[-1] |= {"signature": signer.sign(self._previous), "signer": signer.key_id}
+        self._connection.execute(sa.insert(t.entries), rows)
+        self._connection.execute(sa.update(t.head).values(hash=self._previous))
+
+
+def _row(event: Event) -> dict[str, Any]:
+    row = {key: event[key] for key in ("sequence", "event_id", "revision", "state", "passage", "plate", "country", "score", "reason")}
+    return row | {
+        "entry": event["chain"]["entry"],
+        # Like the line: a database takes no lone surrogates.
+        "source": event["source"].encode("utf-8", "backslashreplace").decode(),
+        "folded": None if event["plate"] is None else fold(event["plate"]),
+        "best_time": event["best"]["time"],
+    }
+
+
+def _picture(event: Event, picture: Mapping[str, Any]) -> dict[str, Any]:
+    return {"sequence": event["sequence"], "kind": picture["kind"], "file": picture["file"], "sha256": picture["sha256"]}
+
+
+assert GENESIS == 64 * "0", "the first migration says so, too"

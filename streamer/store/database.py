@@ -1,0 +1,138 @@
+"""The database under the record: opened, locked against other processes, its tables brought up to date."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from streamer import private
+from streamer.errors import MissingPackageError, StoreError, UsageError
+from streamer.log import redact
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a statement waits for another one of this program, or for a reader such as a backup."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Transactions on one database. All methods may be called from any thread."""
+
+    def __init__(self, where: str | Path) -> None:
+        """Open or make it; see ``Store``. Raises UsageError, MissingPackageError, StoreError."""
+        url = _url_of(where)
+        self.name = redact(url.render_as_string(hide_password=True))
+        """For people; holds no password."""
+        self._lock: int | None = None
+        sqlite = url.get_backend_name() == "sqlite"
+        if sqlite:
+            self.name = url.database or ""
+            self._lock = _locked_file(Path(self.name))
+        try:
+            self._engine = _engine(url, sqlite=sqlite, name=self.name)
+            with self.transaction("opened") as connection:
+                _upgrade(connection, self.name)
+        except BaseException:
+            self._unlock()
+            raise
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[sa.Connection]:
+        """Give a connection; all that is done with it happens, or nothing. ``what`` fails is said by StoreError: written, read ..."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            cause = redact(str(getattr(error, "orig", None) or error))
+            raise StoreError(f"{self.name}: the event store cannot be {what}: {cause}") from error
+
+    def close(self) -> None:
+        """Let go of it. Idempotent."""
+        self._engine.dispose()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _upgrade(connection: sa.Connection, name: str) -> None:
+    """Bring the tables up to date. Raises UsageError if another program, or a newer or an early version of this one made them."""
+    tables = set(sa.inspect(connection).get_table_names())
+    if tables & {"events", "entries"} and "alembic_version" not in tables:
+        raise UsageError(f"{name}: written by an early version of this program, without a chain. Move it away, or name another store.")
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise UsageError(f"{name}: written by a newer version of this program. Update it, or name another store. ({error})") from error
+
+
+def _url_of(where: str | Path) -> sa.URL:
+    if isinstance(where, Path) or "://" not in where:
+        return sa.URL.create("sqlite", database=str(where))
+    try:
+        url = sa.make_url(where)
+    except ArgumentError as error:
+        raise UsageError(f"{redact(where)}: not a database URL; write kind://user:password@host/name, or a file") from error
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UsageError(f"{where}: a store in memory would not survive a crash; name a file")
+    return url
+
+
+def _engine(url: sa.URL, *, sqlite: bool, name: str) -> sa.Engine:
+    # hide_parameters: plates would stand in error messages.
+    arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if sqlite else {"pool_pre_ping": True}
+    try:
+        engine = sa.create_engine(url, hide_parameters=True, **arguments)
+    except NoSuchModuleError as error:
+        raise UsageError(f"{name}: an unknown kind of database; sqlite and postgresql are known") from error
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"{name}: the driver of this database is missing: pip install {error.name}") from error
+    if sqlite:
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver would begin transactions late and not at all around CREATE; SQLAlchemy's own advice is to do it by hand.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not left in free pages
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _locked_file(file: Path) -> int:
+    """Make the database file for its owner only and lock it against other processes; the lock goes with its process, however that ends."""
+    lock = file.with_name(file.name + ".lock")
+    try:
+        private.make_folder(file.parent)
+        private.make_file(file)  # SQLite gives its -wal and -shm files the same mode
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, private.FILE_MODE)
+    except OSError as error:
+        raise StoreError(f"{file}: the event store cannot be opened: {error.strerror or error}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreError(f"{file}: another process has this event store open. Stop it, or give this one its own folder.") from error
+    return handle

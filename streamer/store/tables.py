@@ -1,0 +1,85 @@
+"""The tables of the record. Changes to them are migrations, see ``migrations``."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    # The chain: everything that must not be changed unseen, in one order. See ``streamer.chain``.
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(128)),  # of the last entry of each transaction: it speaks for all before it
+    sa.Column("signer", sa.String(16)),
+    sa.Column("payload", sa.Text),  # None: erased, and a later entry says so
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    # What is searched for; everything here stands in the payload of the entry, too.
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("event_id", sa.String(36), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("passage", sa.Text, nullable=False),
+    sa.Column("plate", sa.Text),
+    sa.Column("folded", sa.Text),  # the plate with look-alikes made one, ``plates.fold``
+    sa.Column("country", sa.String(8)),
+    sa.Column("score", sa.Float),
+    sa.Column("reason", sa.String(32)),
+    sa.Column("best_time", sa.String(27), nullable=False),  # as in the event: sorts as text
+    sa.UniqueConstraint("event_id", "revision", name="events_revision"),
+    sa.Index("events_best_time", "best_time"),
+    sa.Index("events_folded", "folded", "best_time"),
+    sa.Index("events_source", "source", "best_time"),
+    sa.Index("events_previews", "event_id", sqlite_where=sa.text("state = 'preview'"), postgresql_where=sa.text("state = 'preview'")),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),  # of the revision that it came with
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Index("evidence_file", "file"),
+)
+
+head = sa.Table(
+    "head",
+    metadata,
+    # One row. A transaction that appends updates it first: numbers have no gaps, are never given twice even if rows are deleted, and
+    # transactions commit in their order on every database, so a reader that goes by its last number misses nothing.
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("sink", sa.String(200), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    # Revisions that a sink would not take, for people to look at and send again.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("sink", sa.String(200), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("buried_at", sa.String(27), nullable=False),
+    sa.UniqueConstraint("sink", "sequence", name="dead_letters_once"),
+)
