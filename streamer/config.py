@@ -26,8 +26,10 @@ from streamer.config_section import (
     TimeZone,
     in_order,
 )
+from streamer.config_sinks import SinkConfig
 
 __all__ = [
+    "LOG_NAME",
     "PATH_OR_NAME",
     "SOURCE_ID",
     "START_GROUPS",
@@ -42,8 +44,13 @@ __all__ = [
     "PassagesConfig",
     "ReaderConfig",
     "Section",
+    "SinkConfig",
     "TrackerConfig",
 ]
+
+
+LOG_NAME = "jsonl"
+"""The log's place in the store goes by this name."""
 
 
 class FileSource(Section):
@@ -238,6 +245,20 @@ class Config(Section):
     tracker: TrackerConfig = TrackerConfig()
     passages: PassagesConfig = PassagesConfig()
     events: EventsConfig = EventsConfig()
+    sinks: dict[Annotated[str, Field(pattern=SOURCE_ID)], SinkConfig] = Field(default={})
+    """Where events go beside the log."""
     live: LiveConfig = LiveConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()
+
+    @field_validator("sinks")
+    @classmethod
+    def _sinks_fit(cls, sinks: dict[str, SinkConfig], info: ValidationInfo) -> dict[str, SinkConfig]:
+        events = info.data.get("events")
+        for name, sink in sinks.items():
+            if name == LOG_NAME:
+                raise PydanticCustomError("bad_pattern", "{name} is the name of the event log, see events", {"name": name})
+            if events is not None and events.states == "final" and {"preview", "withdrawn"} & set(sink.filter.states):
+                what = {"name": name}
+                raise PydanticCustomError("bad_pattern", "{name} wants previews or withdrawals: they need events.states: all", what)
+        return sinks

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from streamer.config import PATH_OR_NAME, Config
-from streamer.config_messages import message, resolve
+from streamer.config_messages import message, of_kind, resolve
 from streamer.config_yaml import Document, Loc, Mark, YamlError, parse
 from streamer.errors import ConfigError, ConfigProblem
 from streamer.log import redact
@@ -114,6 +114,8 @@ def _value(loc: Loc, text: str) -> str:
 def _prepared(data: object, schema: Mapping[str, Any], root: Mapping[str, Any], folder: Path) -> object:
     """Give the data with paths made relative to the working folder, and sections whose keys are all commented out made empty."""
     schema = resolve(schema, root)
+    if "discriminator" in schema and isinstance(data, dict):
+        schema = of_kind(schema, data.get(schema["discriminator"]["propertyName"]), root)
     if schema.get("type") == "object":
         if data is None:
             return {}

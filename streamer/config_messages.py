@@ -14,6 +14,8 @@ Schema = Mapping[str, Any]
 """A JSON Schema as pydantic writes it."""
 
 SOURCE_NAMES = "a source's name begins with a letter or digit and has at most 64 letters, digits, '.', '_' and '-'"
+_NAMED_AT = 3
+"""Where those names stand: in a section of the whole, as its keys."""
 
 
 def message(error: ErrorDetails, root: Schema, given: Callable[[Loc], bool]) -> tuple[Loc, str]:
@@ -24,10 +26,20 @@ def message(error: ErrorDetails, root: Schema, given: Callable[[Loc], bool]) -> 
         root: JSON Schema of the whole configuration.
         given: says whether the user wrote anything at a place; a mistake between two keys is shown at one that was written.
     """
+    if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        section = schema_at(error["loc"], root)
+        kind_key = str(section["discriminator"]["propertyName"])
+        return (*_as_written(error["loc"], root), kind_key), _wrong_kind(section, error.get("ctx", {}).get("tag"))
+    place, text = _message(error, root, lambda loc: given(_as_written(loc, root)))
+    return _as_written(place, root), text
+
+
+def _message(error: ErrorDetails, root: Schema, given: Callable[[Loc], bool]) -> tuple[Loc, str]:
+    """Like ``message``, but with pydantic's places: where a section is of one of several kinds, the kind follows the section."""
     loc: Loc = error["loc"]
     kind, context = error["type"], error.get("ctx", {})
     if loc and loc[-1] == "[key]":
-        return loc[:-1], SOURCE_NAMES
+        return loc[:-1], SOURCE_NAMES if len(loc) == _NAMED_AT else "is no name that can stand here"
     if kind == "extra_forbidden":
         return loc, f"unknown key; {_nearest_key(loc, root)}"
     if kind == "missing":
@@ -60,10 +72,29 @@ def resolve(schema: Schema, root: Schema) -> Schema:
             return schema
 
 
+def of_kind(schema: Schema, kind: object, root: Schema) -> Schema:
+    """Give the schema of one kind of a section that is of one of several; empty if there is no such kind."""
+    found = schema["discriminator"]["mapping"].get(kind) if isinstance(kind, str) else None
+    return {} if found is None else resolve({"$ref": found}, root)
+
+
+def _wrong_kind(schema: Schema, kind: object) -> str:
+    kinds = sorted(schema["discriminator"]["mapping"])
+    return f"must be one of {', '.join(kinds)}" + ("" if kind is None else _meant(str(kind), kinds))
+
+
+def _as_written(loc: Loc, root: Schema) -> Loc:
+    """Leave out of a place of pydantic's what the user did not write: the kinds of sections."""
+    return tuple(part for number, part in enumerate(loc) if "discriminator" not in schema_at(loc[:number], root))
+
+
 def schema_at(loc: Loc, root: Schema) -> Schema:
-    """Give the schema of the value at ``loc``; empty if there is no such key."""
+    """Give the schema of the value at ``loc``, a place of pydantic's; empty if there is no such key."""
     schema = resolve(root, root)
     for part in loc:
+        if "discriminator" in schema:
+            schema = of_kind(schema, part, root)
+            continue
         below = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
         below = below or next(iter(schema.get("patternProperties", {}).values()), None)
         if below is None:
@@ -77,7 +108,7 @@ def describe(schema: Schema, root: Schema) -> str:
     schema = resolve(schema, root)
     if "enum" in schema:
         return "one of " + ", ".join(str(one) for one in schema["enum"])
-    kind = schema.get("type")
+    kind = "object" if "discriminator" in schema else schema.get("type")
     if kind in ("integer", "number"):
         return _describe_number(schema)
     if kind == "string":

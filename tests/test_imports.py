@@ -23,7 +23,9 @@ ROOMS: dict[str, set[str]] = {
     # configuration
     "config_section": set(),
     "config_cameras": {"config_section"},
-    "config": {"errors", "config_section", "config_cameras"},
+    "payloads": set(),
+    "config_sinks": {"config_section", "payloads"},
+    "config": {"errors", "config_section", "config_cameras", "config_sinks"},
     "config_yaml": set(),
     "config_messages": {"config_yaml"},
     "config_file": {"config", "config_yaml", "config_messages", "errors", "plates", "log"},
@@ -63,8 +65,10 @@ ROOMS: dict[str, set[str]] = {
     "chain": set(),
     "signing": {"errors", "private"},
     "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "plates"},
-    "delivery": {"types", "ports", "errors", "store"},
-    "sinks": {"types", "ports", "errors", "config", "private"},
+    "outgoing": set(),
+    "delivery": {"types", "ports", "errors", "outgoing", "store"},
+    "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private"},
+    "verify": {"chain", "signing"},
     "recorder": {"types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
     "replay": {"types", "ports", "errors", "config", "sources", "capture", "mailbox", "pipeline", "events", "recorder"},
     "annotate": {"types", "errors", "pipeline"},
@@ -77,7 +81,7 @@ ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
-for command in ("demo_live", "run_command", "status_command", "camera_command", "cameradoctor_command"):
+for command in ("demo_live", "run_command", "status_command", "camera_command", "cameradoctor_command", "verify_command"):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
     "commands",
@@ -86,6 +90,7 @@ ROOMS["cli"] = {
     "status_command",
     "camera_command",
     "cameradoctor_command",
+    "verify_command",
     "config",
     "config_file",
     "errors",
@@ -105,10 +110,19 @@ LIBRARIES: dict[str, set[str]] = {
     "paddleocr": {"reader"},
     "paddlex": {"reader"},
     "prometheus_client": {"metrics", "health"},
-    "pydantic": {"config", "config_section", "config_cameras", "config_file", "config_messages"},
-    "pydantic_core": {"config", "config_section", "config_cameras", "config_file", "config_messages"},
+    "pydantic": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
+    "pydantic_core": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pytesseract": {"reader"},
-    "rich": {"commands", "replay_command", "run_command", "status_command", "camera_command", "cameradoctor_command", "demo_live"},
+    "rich": {
+        "commands",
+        "replay_command",
+        "run_command",
+        "status_command",
+        "camera_command",
+        "cameradoctor_command",
+        "demo_live",
+        "verify_command",
+    },
     "scipy": {"tracker", "passages", "diff"},
     "sqlalchemy": {"store"},
     "supervision": {"annotate"},

@@ -1,0 +1,100 @@
+"""The section `sinks:`: what is accepted, how mistakes are told, and that secrets stay secret."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from streamer.config import Config
+from streamer.config_file import check, load_config
+from streamer.config_sinks import CsvSinkConfig, FilterConfig, MqttSinkConfig, RetryConfig, WebhookSinkConfig
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "c.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_without_sinks_there_is_the_log_alone() -> None:
+    assert load_config().sinks == {}
+
+
+def test_each_type_has_keys_of_its_own(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "sinks:\n  hook: {type: webhook, url: 'https://host/x', secret_file: s.key}\n"
+        "  table: {type: csv, directory: tables}\n  broker: {type: mqtt, host: broker, start: beginning}\n",
+    )
+    sinks = load_config(file).sinks
+    hook, table, broker = sinks["hook"], sinks["table"], sinks["broker"]
+    assert isinstance(hook, WebhookSinkConfig)
+    assert isinstance(table, CsvSinkConfig)
+    assert isinstance(broker, MqttSinkConfig)
+    assert (hook.secret_file, table.directory) == (tmp_path / "s.key", tmp_path / "tables"), "relative to the file"
+    assert (hook.start, broker.start) == ("now", "beginning")
+    assert (hook.filter, hook.retry, hook.template) == (FilterConfig(), RetryConfig(), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ("a: {type: mqtt}", "sinks.a.host", "is missing; it must be text"),
+        ("a: {type: mqtt, host: x, hots: y}", "sinks.a.hots", r"unknown key; did you mean 'host'\?"),
+        ("a: {}", "sinks.a.type", "must be one of csv, jsonl, mqtt, python, syslog, webhook"),
+        ("a: {type: mqt}", "sinks.a.type", r"must be one of .*; did you mean 'mqtt'\?"),
+        ("a: 3", "sinks.a", "must be a section"),
+        ("a b: {type: csv, directory: x}", "sinks.a b", "a source's name begins with"),
+        ("a: {type: csv, directory: x, filter: {states: [fianl]}}", "sinks.a.filter.states.0", r"did you mean 'final'\?"),
+        ("a: {type: csv, directory: x, filter: {states: [preview]}}", "sinks", "a wants previews .* events.states: all"),
+        ("a: {type: csv, directory: x, filter: {min_score: 2}}", "sinks.a.filter.min_score", "from 0 to 1"),
+        ("a: {type: csv, directory: x, retry: {backoff_min_s: 90}}", "sinks.a.retry.backoff_min_s", "must not exceed"),
+        ("a: {type: csv, directory: x, retry: {give_up_after_s: 0}}", "sinks.a.retry.give_up_after_s", "above 0"),
+        ("a: {type: csv, directory: x, template: {a: '{plate'}}", "sinks.a.template.a", "a brace itself is written twice"),
+        ("a: {type: csv, directory: x, template: {a: 3}}", "sinks.a.template.a", "must be text"),
+        ("a: {type: webhook, url: 'ftp://x'}", "sinks.a.url", "an address such as https://"),
+        ("a: {type: webhook, url: 'https://h/', headers: {'a b': c}}", "sinks.a.headers.a b", "is no name that can stand here"),
+        (
+            "a: {type: webhook, url: 'https://h/', secret: a, secret_env: B}",
+            "sinks.a.secret_env",
+            "only one may be given of secret, secret_env",
+        ),
+        ("a: {type: webhook, url: 'https://h/', token_file: a, token_env: B}", "sinks.a.token_env", "only one may be given"),
+        ("a: {type: mqtt, host: x, topic: 'a/#'}", "sinks.a.topic", "without \\+ and #"),
+        ("a: {type: python, factory: x}", "sinks.a.factory", "module:function"),
+        ("a: {type: syslog, host: x, facility: 24}", "sinks.a.facility", "from 0 to 23"),
+        ("jsonl: {type: csv, directory: x}", "sinks", "jsonl is the name of the event log"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, key: str, message: str) -> None:
+    [problem] = check(write(tmp_path, f"sinks:\n  {text}\n"))
+    assert problem.key == key
+    assert problem.line is not None
+    assert re.search(message, problem.message), problem.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{type: mqtt, host: x, port: no, password: hunter2}",
+        "{type: webhook, url: 'https://me:hunter2@host/'}",
+        "{type: webhook, url: 'https://h/', secret: [hunter2]}",
+        "{type: webhook, url: 'https://h/', token: hunter2, token_env: hunter2}",
+    ],
+)
+def test_secrets_are_never_shown(tmp_path: Path, text: str) -> None:
+    problems = check(write(tmp_path, f"sinks: {{a: {text}}}\n"))
+    assert problems
+    assert "hunter2" not in " ".join(map(str, problems))
+
+
+def test_secrets_are_not_in_what_the_configuration_shows() -> None:
+    config = Config.model_validate({"sinks": {"a": {"type": "webhook", "url": "https://h/", "secret": "hunter2", "token": "hunter2"}}})
+    assert "hunter2" not in f"{config!r} {config} {config.model_dump_json()}"
+
+
+def test_previews_may_be_wanted_where_they_are_recorded(tmp_path: Path) -> None:
+    text = "events: {states: all}\nsinks: {a: {type: csv, directory: x, filter: {states: [preview, withdrawn]}}}\n"
+    assert check(write(tmp_path, text)) == []
