@@ -71,6 +71,20 @@ def replay(
 
 
 @app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")] = Path("out"),
+    key: Annotated[
+        list[Path] | None, typer.Option(metavar="PEM", help="Public key; default: the one beside the record.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Check that no event, revision or picture was changed, removed, added or moved; names the first break."""
+    from streamer.verify_command import run_verify
+
+    raise typer.Exit(run_verify(folder, keys=key or [], as_json=json))
+
+
+@app.command()
 def run(
     config: Annotated[Path, typer.Option("--config", "-c", metavar="F", help="Configuration file with cameras.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for events and crops; default: events.directory.", show_default=False)] = None,

@@ -47,19 +47,20 @@ def new_event_id() -> str:
 class Store:
     """The record. All methods may be called from any thread."""
 
-    def __init__(self, where: str | Path, signer: Signer | None = None) -> None:
+    def __init__(self, where: str | Path, signer: Signer | None = None, *, read_only: bool = False) -> None:
         """Open or make the store.
 
         Args:
             where: SQLite file, or a URL that SQLAlchemy knows (``postgresql+psycopg://user:password@host/name``).
             signer: signs what is appended; without one, the chain shows accidents, but not who can write to the store.
+            read_only: to look while another process may have it open for writing; it must be there.
 
         Raises:
-            UsageError: no such kind of store, or it was written by a newer or an early version of the program.
+            UsageError: no such kind of store, there is none to look at, or it was written by a newer or an early version of the program.
             MissingPackageError: the driver of the database is not installed.
             StoreError: it cannot be opened, or another process has it open.
         """
-        self._database = Database(where)
+        self._database = Database(where, read_only=read_only)
         self._signer = signer
 
     @property
@@ -142,17 +143,26 @@ class Store:
         with self.transaction("read") as connection:
             return [StoredEvent(*row) for row in connection.execute(query)]
 
-    def entries(self, after: int = 0) -> Iterator[Entry]:
-        """Give the chain, in order, page by page. Raises StoreError."""
+    def entries(self, until: int) -> Iterator[tuple[Entry, Mapping[str, Any] | None]]:
+        """Give the chain up to an entry, in order, page by page, each with its row of events if it has one. Raises StoreError."""
         columns = [t.entries.c[name] for name in ("number", "kind", "digest", "hash", "payload", "signature", "signer")]
-        while True:
-            query = sa.select(*columns).where(t.entries.c.number > after).order_by(t.entries.c.number).limit(PAGE)
+        searched = [column.label(f"event_{column.name}") for column in t.events.c]
+        joined = t.entries.outerjoin(t.events, t.events.c.entry == t.entries.c.number)
+        after, more = 0, True
+        while more:
+            query = sa.select(*columns, *searched).select_from(joined).where(t.entries.c.number > after, t.entries.c.number <= until)
             with self.transaction("read") as connection:
-                page = [Entry(*row) for row in connection.execute(query)]
-            yield from page
-            if len(page) < PAGE:
-                return
-            after = page[-1].number
+                page = connection.execute(query.order_by(t.entries.c.number).limit(PAGE)).all()
+            for row in page:
+                found = dict(zip(t.events.c.keys(), row[len(columns) :], strict=True))
+                yield Entry(*row[: len(columns)]), found if found["sequence"] is not None else None
+            after, more = page[-1].number if page else until, len(page) == PAGE
+
+    def count_rows(self, until: int) -> int:
+        """Give the number of rows in the table of events that belong to entries up to this one, or to none. Raises StoreError."""
+        query = sa.select(sa.func.count()).select_from(t.events).where(t.events.c.entry <= until)
+        with self.transaction("read") as connection:
+            return int(connection.execute(query).scalar_one())
 
     def head(self) -> tuple[int, str]:
         """Give number and hash of the last entry; 0 and ``GENESIS`` before the first. Raises StoreError."""

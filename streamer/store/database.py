@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -25,7 +26,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class Database:
     """Transactions on one database. All methods may be called from any thread."""
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, *, read_only: bool = False) -> None:
         """Open or make it; see ``Store``. Raises UsageError, MissingPackageError, StoreError."""
         url = _url_of(where)
         self.name = redact(url.render_as_string(hide_password=True))
@@ -34,11 +35,18 @@ class Database:
         sqlite = url.get_backend_name() == "sqlite"
         if sqlite:
             self.name = url.database or ""
-            self._lock = _locked_file(Path(self.name))
+            if not read_only:
+                self._lock = _locked_file(Path(self.name))
+            elif not Path(self.name).is_file():
+                raise UsageError(f"{self.name}: there is no event store")
+            else:
+                url = sa.URL.create(
+                    "sqlite", database=f"file:{quote(str(Path(self.name).absolute()))}", query={"mode": "ro", "uri": "true"}
+                )
         try:
-            self._engine = _engine(url, sqlite=sqlite, name=self.name)
+            self._engine = _engine(url, sqlite=sqlite, name=self.name, read_only=read_only)
             with self.transaction("opened") as connection:
-                _upgrade(connection, self.name)
+                _check_version(connection, self.name) if read_only else _upgrade(connection, self.name)
         except BaseException:
             self._unlock()
             raise
@@ -62,6 +70,16 @@ class Database:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _check_version(connection: sa.Connection, name: str) -> None:
+    """Raise UsageError if the tables are not those of this version."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    have, want = MigrationContext.configure(connection).get_current_revision(), ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    if have != want:
+        raise UsageError(f"{name}: written by another version of this program (tables {have or 'without a version'}, here {want})")
 
 
 def _upgrade(connection: sa.Connection, name: str) -> None:
@@ -94,7 +112,7 @@ def _url_of(where: str | Path) -> sa.URL:
     return url
 
 
-def _engine(url: sa.URL, *, sqlite: bool, name: str) -> sa.Engine:
+def _engine(url: sa.URL, *, sqlite: bool, name: str, read_only: bool) -> sa.Engine:
     # hide_parameters: plates would stand in error messages.
     arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}} if sqlite else {"pool_pre_ping": True}
     try:
@@ -104,7 +122,7 @@ def _engine(url: sa.URL, *, sqlite: bool, name: str) -> sa.Engine:
     except ModuleNotFoundError as error:
         raise MissingPackageError(f"{name}: the driver of this database is missing: pip install {error.name}") from error
     if sqlite:
-        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "connect", _set_up_sqlite_reader if read_only else _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -115,6 +133,10 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten, not left in free pages
+
+
+def _set_up_sqlite_reader(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

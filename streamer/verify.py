@@ -1,0 +1,180 @@
+"""Is the record what was recorded? Checks the chain, its signatures, the tables that are searched and the pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from streamer.chain import GENESIS, Entry, digest_of, hash_of
+from streamer.signing import Verifier
+
+EVENT: Final = "event"
+ERASURE: Final = "erasure"
+_NEXT: Final = {
+    None: {"preview", "final"},
+    "preview": {"preview", "final", "withdrawn"},
+    "final": {"corrected"},
+    "corrected": {"corrected"},
+    "withdrawn": set[str](),
+}
+"""Which states a revision may have after the one before it."""
+
+_SEARCHED: Final = ("sequence", "event_id", "revision", "state", "passage", "source", "plate", "country", "score", "reason")
+
+Row = Mapping[str, Any]
+"""A row of the table of events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something is not what was recorded."""
+
+    where: str
+    """``entry 12 (event 0190..., revision 1)``, a file ..."""
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was looked at."""
+
+    entries: int = 0
+    events: int = 0
+    erased: int = 0
+    signatures: int = 0
+    pictures: int = 0
+    unsigned: int = 0
+    """Entries after the last signed one."""
+
+
+def check(
+    entries: Iterable[tuple[Entry, Row | None]],
+    head: tuple[int, str],
+    rows: int,
+    verifier: Verifier,
+    picture: Callable[[str], Path],
+    seen: Verified,
+) -> Iterator[Fault]:
+    """Give what is wrong, in the order of the chain: nothing if all is as it was recorded.
+
+    Args:
+        entries: the chain from its first entry on, each with its row in the table of events, None if there is none.
+        head: number and hash of the last one, as the store has them beside it.
+        rows: how many rows that table has.
+        verifier: knows the keys.
+        picture: gives the path of an event's file.
+        seen: is filled with what was looked at.
+    """
+    previous, sequence = GENESIS, 0
+    last: dict[str, tuple[int, str]] = {}
+    waiting: dict[int, str] = {}
+    for entry, row in entries:
+        where = f"entry {entry.number}"
+        seen.entries += 1
+        if entry.number != seen.entries:
+            yield Fault(where, f"should be number {seen.entries}: entries were removed, inserted or swapped")
+            return
+        yield from _check_link(entry, previous, where)
+        yield from _check_signature(entry, verifier, where, seen)
+        previous = entry.hash
+        if entry.payload is None:
+            waiting[entry.number] = where
+            sequence += entry.kind == EVENT
+            seen.erased += 1
+        elif entry.kind == ERASURE:
+            waiting = {number: where for number, where in waiting.items() if number not in _erased(entry.payload)}
+        elif entry.kind == EVENT:
+            sequence += 1
+            seen.events += 1
+            try:
+                yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, picture, seen)
+            except (ValueError, KeyError, TypeError):
+                yield Fault(where, "is no event")
+    for where in waiting.values():
+        yield Fault(where, "its content is gone, and no entry says that it was erased")
+    yield from _check_end(previous, head, rows, verifier, seen)
+
+
+def _check_link(entry: Entry, previous: str, where: str) -> Iterator[Fault]:
+    if entry.payload is not None and digest_of(entry.payload) != entry.digest:
+        yield Fault(where, "its content was changed")
+    if hash_of(previous, entry.number, entry.kind, entry.digest) != entry.hash:
+        yield Fault(where, "does not follow from the entry before it: one of the two was changed, or others stood between them")
+
+
+def _check_signature(entry: Entry, verifier: Verifier, where: str, seen: Verified) -> Iterator[Fault]:
+    if entry.signature is None:
+        seen.unsigned += 1
+        return
+    seen.signatures += 1
+    seen.unsigned = 0
+    if entry.signer not in verifier.key_ids:
+        yield Fault(where, f"is signed by the key {entry.signer}, which is not among those that were given")
+    elif not verifier.verify(entry.hash, entry.signature, entry.signer or ""):
+        yield Fault(where, "its signature is wrong")
+
+
+def _erased(payload: str) -> set[int]:
+    """Give the numbers of the entries that an erasure speaks of; none if it is no erasure, which its digest tells."""
+    try:
+        return set(json.loads(payload)["erases"])
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def _check_event(
+    entry: Entry,
+    event: dict[str, Any],
+    sequence: int,
+    last: dict[str, tuple[int, str]],
+    row: Row | None,
+    picture: Callable[[str], Path],
+    seen: Verified,
+) -> Iterator[Fault]:
+    event_id, revision, state = event["event_id"], event["revision"], event["state"]
+    where = f"entry {entry.number} (event {event_id}, revision {revision})"
+    before = last.get(event_id)
+    if revision != (before[0] + 1 if before else 1):
+        yield Fault(where, f"follows revision {before[0] if before else 'nothing'} of the event: a revision is missing")
+    elif state not in _NEXT[before[1] if before else None]:
+        yield Fault(where, f"is {state} after {before[1] if before else 'nothing'}")
+    last[event_id] = (revision, state)
+    if event["sequence"] != sequence or event["chain"]["entry"] != entry.number:
+        yield Fault(where, "says that it stands elsewhere")
+    if row is None:
+        yield Fault(where, "cannot be found: its row in the table of events is missing")
+    else:
+        wrong = [key for key in _SEARCHED if row[key] != event[key]]
+        if row["best_time"] != event["best"]["time"]:
+            wrong.append("best_time")
+        if wrong:
+            yield Fault(where, f"is found as something else: {', '.join(wrong)} in the table of events")
+    for one in event["evidence"]:
+        yield from _check_picture(picture(one["file"]), one["sha256"], where, one["file"])
+        seen.pictures += 1
+
+
+def _check_picture(path: Path, sha256: str, where: str, name: str) -> Iterator[Fault]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        yield Fault(where, f"its picture {name} cannot be read: {error.strerror or error}")
+        return
+    if hashlib.sha256(content).hexdigest() != sha256:
+        yield Fault(where, f"its picture {name} was changed")
+
+
+def _check_end(previous: str, head: tuple[int, str], rows: int, verifier: Verifier, seen: Verified) -> Iterator[Fault]:
+    if head != (seen.entries, previous):
+        yield Fault(f"entry {seen.entries}", f"is the last, but the store says {head[0]}: entries at the end were removed or added")
+    if rows != seen.events:
+        yield Fault("the table of events", f"has {rows} rows, the chain {seen.events} events")
+    if verifier.key_ids and seen.unsigned:
+        yield Fault(f"entry {seen.entries - seen.unsigned + 1}", f"and what follows ({seen.unsigned} entries) is not signed")
