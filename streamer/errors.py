@@ -10,6 +10,7 @@
     ├── MissingPackageError     2  an optional package or program is not installed: says which extra
     ├── StoreError              the durable record of events or their evidence cannot be written or read
     └── SinkError               a sink cannot write
+        └── RefusedError        its receiver will not take this, however often it is sent
 """
 
 from __future__ import annotations
@@ -107,3 +108,12 @@ class StoreError(StreamerError):
 
 class SinkError(StreamerError):
     """A sink cannot write."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """``retry_after_s``: how long the receiver asks to be left alone, seconds; None if it does not say."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(SinkError):
+    """The receiver of a sink will not take what it was sent, however often it is sent."""
