@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC
+from logging import getLogger
 from pathlib import Path
 
 from streamer import private
@@ -12,8 +14,13 @@ from streamer.errors import StoreError
 from streamer.events import EvidenceFile
 from streamer.types import Image, Passage
 
+_log = getLogger(__name__)
+
 CROPS = "crops"
 """Folder of the crops, inside the folder of the log."""
+
+JOURNAL = "evidence.pending"
+"""Names of the files that were written last, one a line: the only ones that a crash can have left without an event."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SOURCE_CHARS = 80
@@ -29,29 +36,71 @@ class EvidenceFolder:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._journal = directory / JOURNAL
+        self._pending: set[str] = set()
 
-    def save(self, passage: Passage) -> EvidenceFile:
-        """Store the passage's crop as PNG and force it to disk.
+    def save(self, passages: Sequence[Passage]) -> list[EvidenceFile]:
+        """Store the crops of passages as PNG and force them to disk, before the transaction that records them.
+
+        What is about to be written is noted first, so that ``recover`` finds what a crash leaves behind.
 
         Raises:
-            StoreError: the file cannot be written; nothing half-written is left.
+            StoreError: a file cannot be written; nothing half-written is left.
         """
-        content = _png(passage.crop)
-        sha256 = hashlib.sha256(content).hexdigest()
-        moment = passage.best.wall.astimezone(UTC)
-        name = f"{_safe(passage.source_id)}_{moment:%Y%m%dT%H%M%S.%fZ}_{_safe(passage.key)}_{sha256[:_HASH_CHARS]}.png"
-        relative = f"{CROPS}/{moment:%Y-%m-%d}/{name}"
-        file = self._directory / relative
+        made = [_staged(passage) for passage in passages]
+        if not made:
+            return []
+        self._pending |= {one.file for one, _ in made}
+        _write(self._journal, "\n".join(sorted(self._pending)).encode(), "the list of crops")
+        for one, content in made:
+            _write(self._directory / one.file, content, "the crop")
+        return [one for one, _ in made]
+
+    def settled(self) -> None:
+        """Note that the files saved so far are recorded: a later crash is no concern of theirs."""
+        self._pending.clear()
+
+    def recover(self, recorded: Callable[[Sequence[str]], Collection[str]]) -> int:
+        """Delete the files that a crash left without an event; gives how many. Call it before the first ``save``.
+
+        Args:
+            recorded: gives those of some names that belong to events.
+
+        Raises:
+            StoreError: they cannot be deleted.
+        """
         try:
-            private.make_folder(file.parent)
-            if not file.exists() or file.read_bytes() != content:
-                private.write_whole(file, content)
+            names = self._journal.read_text().splitlines() if self._journal.exists() else []
+            orphans = sorted(set(names) - set(recorded(names)))
+            files = [self._directory / name for name in orphans]
+            torn = [part for folder in {(self._directory / name).parent for name in names} for part in folder.glob(private.PARTS)]
+            for file in [*files, *torn]:
+                file.unlink(missing_ok=True)
+            self._journal.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(
-                f"{file}: the crop cannot be written: {error.strerror or error}. Free space or allow writing there."
-            ) from error
-        height, width = passage.crop.shape[:2]
-        return EvidenceFile("crop", relative, sha256, width, height)
+            raise StoreError(f"{self._journal}: what a crash left behind cannot be deleted: {error.strerror or error}") from error
+        if orphans:
+            _log.warning("%s: deleted %d pictures that a crash left without an event", self._directory, len(orphans))
+        return len(orphans)
+
+
+def _write(file: Path, content: bytes, what: str) -> None:
+    try:
+        private.make_folder(file.parent)
+        if not file.exists() or file.read_bytes() != content:
+            private.write_whole(file, content)
+    except OSError as error:
+        raise StoreError(f"{file}: {what} cannot be written: {error.strerror or error}. Free space or allow writing there.") from error
+
+
+def _staged(passage: Passage) -> tuple[EvidenceFile, bytes]:
+    """Give the file of a passage's crop and its content."""
+    content = _png(passage.crop)
+    sha256 = hashlib.sha256(content).hexdigest()
+    moment = passage.best.wall.astimezone(UTC)
+    name = f"{_safe(passage.source_id)}_{moment:%Y%m%dT%H%M%S.%fZ}_{_safe(passage.key)}_{sha256[:_HASH_CHARS]}.png"
+    height, width = passage.crop.shape[:2]
+    return EvidenceFile("crop", f"{CROPS}/{moment:%Y-%m-%d}/{name}", sha256, width, height), content
 
 
 def _png(picture: Image) -> bytes:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+PARTS = ".*.tmp"
+"""Names of files that were not written to their end: a crash may leave one."""
 
 
 def make_folder(folder: Path) -> None:

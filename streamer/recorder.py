@@ -39,7 +39,8 @@ class Recorder:
     ) -> None:
         """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
 
-        Previews that an earlier run left open are withdrawn, and what it left is delivered. Raises StoreError, SinkError.
+        What an earlier run left is put in order: pictures without an event deleted, open previews withdrawn, the rest delivered.
+        Raises StoreError, SinkError.
         """
         self._store = store
         self._evidence = evidence
@@ -50,6 +51,7 @@ class Recorder:
         self._host_clock = host_clock
         self._open: dict[tuple[str, str], tuple[str, int]] = {}
         """Id and last revision of the events whose passages go on, by source and passage."""
+        self._evidence.recover(store.recorded_files)
         self._withdraw_open()
         self.deliver()
 
@@ -64,13 +66,14 @@ class Recorder:
         wanted = [passage for passage in passages if self._states == "all" or passage.state == "final"]
         going_on = dict(self._open)
         makers: list[EventMaker] = []
-        for passage in wanted:
+        for passage, crop in zip(wanted, self._evidence.save(wanted), strict=True):
             key = (passage.source_id, passage.key)
             event_id, before = going_on.pop(key) if key in going_on else (new_event_id(), 0)
             if passage.state == "preview":
                 going_on[key] = (event_id, before + 1)
-            makers.append(partial(self._event, passage, self._evidence.save(passage), event_id, before + 1))
+            makers.append(partial(self._event, passage, crop, event_id, before + 1))
         events = self._store.append(makers)
+        self._evidence.settled()
         self._open = going_on
         return events
 

@@ -143,6 +143,15 @@ class Store:
         with self.transaction("read") as connection:
             return [StoredEvent(*row) for row in connection.execute(query)]
 
+    def recorded_files(self, names: Sequence[str]) -> set[str]:
+        """Give those of some evidence files that belong to events. Raises StoreError."""
+        found: set[str] = set()
+        with self.transaction("read") as connection:
+            for start in range(0, len(names), PAGE):
+                query = sa.select(t.evidence.c.file).where(t.evidence.c.file.in_(names[start : start + PAGE]))
+                found |= set(connection.execute(query).scalars())
+        return found
+
     def entries(self, until: int) -> Iterator[tuple[Entry, Mapping[str, Any] | None]]:
         """Give the chain up to an entry, in order, page by page, each with its row of events if it has one. Raises StoreError."""
         columns = [t.entries.c[name] for name in ("number", "kind", "digest", "hash", "payload", "signature", "signer")]

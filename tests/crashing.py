@@ -1,0 +1,127 @@
+"""A program that records and delivers is killed again and again, and the record looked at each time: ``python -m tests.crashing``.
+
+The children are forks: libraries are imported once, and a round takes some tens of milliseconds, not seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cv2  # noqa: F401 (before the forks)
+import numpy as np
+
+from streamer.config import EventsConfig
+from streamer.events import Making
+from streamer.evidence import CROPS, EvidenceFolder
+from streamer.recorder import Recorder
+from streamer.signing import PUBLIC, signer_in, verifier_of
+from streamer.sinks.jsonl import JsonlSink
+from streamer.store import Store
+from streamer.types import Box, ModelInfo, Passage, Stamp
+from streamer.verify import Verified, check
+
+STORE = "events.sqlite"
+LONGEST_S = 0.25
+"""A child lives that long at most: it is killed while it opens, recovers, writes pictures, commits, delivers."""
+MAKING = Making(ModelInfo("d", "a" * 64, "cpu"), ModelInfo("r", "b" * 64, "cpu"), "0")
+START = datetime(2026, 5, 1, 8, tzinfo=UTC)
+
+
+def passage(session: int, number: int, state: str, dice: np.random.Generator) -> Passage:
+    stamp = Stamp(float(number), START + timedelta(seconds=number), number)
+    crop = dice.integers(0, 255, (8, 24, 3), np.uint8)
+    plate = f"KA{session}{number:03d}"
+    return Passage(
+        f"{session}-{number}", state, "gate", session, (number,), plate, plate, 0.9, (0.9,) * len(plate), (), "DE", None, None, 5, 5,
+        stamp, stamp, stamp, "option", Box(1, 1, 25, 9), 0.9, (640, 480), crop,
+    )  # fmt: skip  # type: ignore[arg-type]
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[tuple[Store, Recorder]]:
+    """Start as the program does."""
+    with Store(folder / STORE, signer_in(folder)) as store:
+        sink = JsonlSink(folder, EventsConfig(states="all", flush="system", rotate_mb=0.05))
+        with closing(sink):
+            yield store, Recorder(store, EvidenceFolder(folder), sink, MAKING, states="all", clock=lambda: datetime.now(UTC))
+
+
+def child(folder: Path, session: int, acknowledge: int) -> None:
+    """Record for ever, two vehicles at a time, each with a preview and an end; tell of what is durable."""
+    dice = np.random.default_rng(session)
+    with recording(folder) as (_, recorder):
+        number = 0
+        while True:
+            states = [("preview", number), ("preview", number + 1), ("final", number)]
+            events = recorder.record([passage(session, one, state, dice) for state, one in states])
+            os.write(acknowledge, "".join(f"{event['event_id']} {event['revision']}\n" for event in events).encode())
+            number += 2
+
+
+def look(folder: Path, acknowledged: set[tuple[str, int]]) -> tuple[int, list[str]]:
+    """Start again as the program does, and say what is wrong."""
+    with recording(folder) as (store, _):
+        head = store.head()
+        pairs = store.entries(head[0])
+        rows = store.count_rows(head[0])
+        wrong = [str(fault) for fault in check(pairs, head, rows, verifier_of(folder / PUBLIC), lambda file: folder / file, Verified())]
+        stored = [(event.event_id, event.revision) for event in store.read_after(0, 10**6)]
+        pictures = {picture["file"] for event in store.read_after(0, 10**6) for picture in json.loads(event.line)["evidence"]}
+        wrong += [f"{event.event_id} is open" for event in store.open_previews()]
+    logged = Counter(
+        (event["event_id"], event["revision"])
+        for file in folder.glob("events*.jsonl")
+        for event in map(json.loads, file.read_text().splitlines())
+    )
+    wrong += [f"{key} was acknowledged and is not there" for key in acknowledged - set(stored)]
+    wrong += [f"{key} is {logged[key]} times in the log" for key in stored if logged[key] != 1]
+    wrong += [f"{key} is in the log, but not in the record" for key in set(logged) - set(stored)]
+    files = {str(file.relative_to(folder)) for file in (folder / CROPS).rglob("*") if file.is_file()}
+    wrong += [f"{file} belongs to no event" for file in files - pictures]
+    return len(stored), wrong
+
+
+def main() -> None:
+    """Kill so many times; print what was found as JSON."""
+    folder, rounds, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    dice = random.Random(seed)  # noqa: S311 (repeatable)
+    signer_in(folder)
+    acknowledged: set[tuple[str, int]] = set()
+    wrong: list[str] = []
+    events = 0
+    for session in range(1, rounds + 1):
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(read)
+            try:
+                child(folder, session, write)
+            finally:
+                os._exit(1)
+        os.close(write)
+        time.sleep(dice.uniform(0, LONGEST_S))
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        with os.fdopen(read) as lines:
+            acknowledged |= {(event_id, int(revision)) for event_id, revision in (line.split() for line in lines if line.endswith("\n"))}
+        if not os.WIFSIGNALED(status):
+            wrong.append(f"round {session}: the program ended by itself")
+        events, found = look(folder, acknowledged)
+        wrong += [f"round {session}: {what}" for what in found]
+        if wrong:
+            break
+    print(json.dumps({"events": events, "acknowledged": len(acknowledged), "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main()
