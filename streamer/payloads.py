@@ -16,6 +16,8 @@ from typing import Any, Final
 
 _PART: Final = re.compile(r"\{\{|\}\}|\{(?P<path>[A-Za-z0-9_.]+)\}|(?P<wrong>[{}])")
 
+_SHORTEST_MASKED: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -86,6 +88,13 @@ def text_of(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def without_plates(text: str, events: Sequence[Mapping[str, Any]]) -> str:
+    """Mask what is read on the plates of events in a text, if it is of three characters or more."""
+    found = {event.get(field) for event in events for field in ("plate", "raw")}
+    plates = sorted((plate for plate in found if isinstance(plate, str) and len(plate) >= _SHORTEST_MASKED), key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, plates)), "***", text) if plates else text
 
 
 def _filled_field(text: str, event: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.events import event_schema, to_line
-from streamer.payloads import Selection, filled, paths_in, payload, unknown_path
+from streamer.payloads import Selection, filled, paths_in, payload, unknown_path, without_plates
 
 FINALS = frozenset({"final"})
 
@@ -96,3 +96,10 @@ def test_any_text_is_a_template_or_a_mistake(text):
     except ValueError:
         return
     json.dumps(filled({"a": text}, {"x": 1}))
+
+
+def test_plates_are_masked_in_messages(make_event):
+    event = make_event(1)
+    assert without_plates("cannot take KAI2BC, that is KA12BC!", [event]) == "cannot take ***, that is ***!"
+    assert without_plates("x", [make_event(1, plate=None, raw="A")]) == "x"
+    assert without_plates("a", []) == "a"
