@@ -13,6 +13,7 @@ from streamer.plates import FormatBook
 from streamer.reader import build_reader
 from streamer.tracker import PlateTracker
 from streamer.types import PlateRead
+from streamer.views import taker_of
 from streamer.vote import Decision, Vote, VoteRules
 
 
@@ -29,7 +30,8 @@ def build_rules(config: Config) -> tuple[Callable[[], PlateTracker], MakeBook]:
         vote=vote,
     )
     tracker = config.tracker.model_dump()
-    return lambda: PlateTracker(**tracker), lambda source_id: PassageBook(source_id, passages, formats)
+    take = taker_of(config.evidence)
+    return lambda: PlateTracker(**tracker), lambda source_id: PassageBook(source_id, passages, formats, take)
 
 
 def build_pipeline(config: Config, observer: Observer | None = None, *, stills: bool = False) -> Pipeline:

@@ -193,6 +193,19 @@ class EventsConfig(Section):
     """Start a new file at midnight UTC."""
 
 
+class EvidenceConfig(Section):
+    """The pictures of an event. The crop that was read is always kept; the others show more than a plate, so they must be asked for."""
+
+    vehicle: bool = False
+    """What is around the plate, as large as a car."""
+    scene: bool = False
+    """The whole picture, as far as ``region`` and ``privacy_masks`` show it."""
+    format: Literal["jpeg", "webp"] = "jpeg"
+    quality: int = Field(default=85, ge=1, le=100)
+    scene_max_px: int = Field(default=1920, ge=64)
+    """Longer side of a scene at most; larger ones are shrunk."""
+
+
 class LiveConfig(Section):
     """How ``plate-streamer run`` works."""
 
@@ -245,6 +258,7 @@ class Config(Section):
     tracker: TrackerConfig = TrackerConfig()
     passages: PassagesConfig = PassagesConfig()
     events: EventsConfig = EventsConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     sinks: dict[Annotated[str, Field(pattern=SOURCE_ID)], SinkConfig] = Field(default={})
     """Where events go beside the log."""
     live: LiveConfig = LiveConfig()

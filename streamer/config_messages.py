@@ -132,15 +132,12 @@ def _describe_number(schema: Schema) -> str:
 
 
 def _nearest_key(loc: Loc, root: Schema) -> str:
-    """Say which key may have been meant: one of the same section, or the same word in another."""
+    """Say which key may have been meant: the same word in another section, or one like it in the same."""
     key, here = str(loc[-1]), list(schema_at(loc[:-1], root).get("properties", {}))
     near = difflib.get_close_matches(key, here, n=1)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    elsewhere = {f"{section}.{name}": name for section, name in _section_keys(root)}
-    other = [path for path, name in elsewhere.items() if name == key]
-    if other:
-        return f"did you mean '{other[0]}'?"
+    other = [f"{section}.{name}" for section, name in _section_keys(root) if name == key]
+    if other or near:
+        return f"did you mean '{(other or near)[0]}'?"
     return f"valid here: {', '.join(here)}"
 
 

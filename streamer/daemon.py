@@ -19,7 +19,7 @@ from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
 from streamer.health import HealthServer
 from streamer.live.capture import LiveCapture
-from streamer.live.changes import changes
+from streamer.live.changes import WHILE_RUNNING, changes
 from streamer.live.health_state import Health, QueueState
 from streamer.live.hostclock import HostClock
 from streamer.live.motion import MotionGate
@@ -143,7 +143,7 @@ class Daemon:
         self._running.apply(new.cameras)
         for name in found.removed:
             self._metrics.forget(name)
-        self.config = self.config.model_copy(update={"cameras": new.cameras, "tracker": new.tracker, "passages": new.passages})
+        self.config = self.config.model_copy(update={section: getattr(new, section) for section in WHILE_RUNNING})
 
     def stop(self) -> list[str]:
         """Drain and stop everything; gives the names of threads that did not end in time. Raises what ended the analysis."""

@@ -41,11 +41,14 @@ the program ended before it had passed; somebody corrected it."""
 REASONS: dict[PassageState, RevisionReason] = {"preview": "sure", "final": "over", "withdrawn": "no_vehicle"}
 
 
+EvidenceKind = Literal["crop", "vehicle", "scene", "clip"]
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
     """A picture that belongs to an event."""
 
-    kind: Literal["crop", "vehicle", "scene", "clip"]
+    kind: EvidenceKind
     file: str
     """Relative to the folder of the log, with ``/`` between folders."""
     sha256: str

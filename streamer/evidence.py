@@ -11,13 +11,14 @@ from pathlib import Path
 
 from streamer import private
 from streamer.errors import StoreError
-from streamer.events import EvidenceFile
+from streamer.events import EvidenceFile, EvidenceKind
 from streamer.types import Image, Passage
 
 _log = getLogger(__name__)
 
 CROPS = "crops"
-"""Folder of the crops, inside the folder of the log."""
+FOLDERS: dict[EvidenceKind, str] = {"crop": CROPS, "vehicle": "vehicles", "scene": "scenes", "clip": "clips"}
+"""Inside the folder of the log."""
 
 JOURNAL = "evidence.pending"
 """Names of the files that were written last, one a line: the only ones that a crash can have left without an event."""
@@ -30,6 +31,7 @@ _HASH_CHARS = 12
 class EvidenceFolder:
     """The evidence of one event log, beside it: ``crops/YYYY-MM-DD/<source>_<time>_<passage>_<hash>.png``, day and time in UTC.
 
+    ``vehicles`` and ``scenes`` are like it.
     The name never holds the plate, which would put personal data into every listing and backup log. It holds the beginning of the
     file's SHA-256, so that another picture of the same moment gets another name, and the same one is stored once.
     """
@@ -39,22 +41,25 @@ class EvidenceFolder:
         self._journal = directory / JOURNAL
         self._pending: set[str] = set()
 
-    def save(self, passages: Sequence[Passage]) -> list[EvidenceFile]:
-        """Store the crops of passages as PNG and force them to disk, before the transaction that records them.
+    def save(self, passages: Sequence[Passage]) -> list[list[EvidenceFile]]:
+        """Store the crops of passages as PNG, and their other pictures; force them to disk, before the transaction that records them.
+
+        Gives the files of each passage, the crop first.
 
         What is about to be written is noted first, so that ``recover`` finds what a crash leaves behind.
 
         Raises:
             StoreError: a file cannot be written; nothing half-written is left.
         """
-        made = [_staged(passage) for passage in passages]
+        staged = [_staged(passage) for passage in passages]
+        made = [picture for pictures in staged for picture in pictures]
         if not made:
             return []
         self._pending |= {one.file for one, _ in made}
         _write(self._journal, "\n".join(sorted(self._pending)).encode(), "the list of crops")
         for one, content in made:
             _write(self._directory / one.file, content, "the crop")
-        return [one for one, _ in made]
+        return [[one for one, _ in pictures] for pictures in staged]
 
     def settled(self) -> None:
         """Note that the files saved so far are recorded: a later crash is no concern of theirs."""
@@ -93,14 +98,18 @@ def _write(file: Path, content: bytes, what: str) -> None:
         raise StoreError(f"{file}: {what} cannot be written: {error.strerror or error}. Free space or allow writing there.") from error
 
 
-def _staged(passage: Passage) -> tuple[EvidenceFile, bytes]:
-    """Give the file of a passage's crop and its content."""
-    content = _png(passage.crop)
+def _staged(passage: Passage) -> list[tuple[EvidenceFile, bytes]]:
+    """Give the files of a passage and their contents, the crop first."""
+    height, width = passage.crop.shape[:2]
+    crop = _file(passage, "crop", ".png", _png(passage.crop), width, height)
+    return [crop, *(_file(passage, one.kind, one.suffix, one.content, one.width, one.height) for one in passage.pictures)]
+
+
+def _file(passage: Passage, kind: EvidenceKind, suffix: str, content: bytes, width: int, height: int) -> tuple[EvidenceFile, bytes]:
     sha256 = hashlib.sha256(content).hexdigest()
     moment = passage.best.wall.astimezone(UTC)
-    name = f"{_safe(passage.source_id)}_{moment:%Y%m%dT%H%M%S.%fZ}_{_safe(passage.key)}_{sha256[:_HASH_CHARS]}.png"
-    height, width = passage.crop.shape[:2]
-    return EvidenceFile("crop", f"{CROPS}/{moment:%Y-%m-%d}/{name}", sha256, width, height), content
+    name = f"{_safe(passage.source_id)}_{moment:%Y%m%dT%H%M%S.%fZ}_{_safe(passage.key)}_{sha256[:_HASH_CHARS]}{suffix}"
+    return EvidenceFile(kind, f"{FOLDERS[kind]}/{moment:%Y-%m-%d}/{name}", sha256, width, height), content
 
 
 def _png(picture: Image) -> bytes:

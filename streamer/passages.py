@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.plates import FormatBook, fold, similar
-from streamer.shots import Shot
+from streamer.shots import Shot, TakePictures
 from streamer.switches import SwitchRule
 from streamer.trackrecord import TrackRecord
 from streamer.types import Detection, Frame, NoPlateReason, Passage, PassageState, PlateRead, Stamp
@@ -79,7 +79,9 @@ class _Held:
 class PassageBook:
     """The passages of one source."""
 
-    def __init__(self, source_id: str, rules: PassageRules, formats: FormatBook) -> None:
+    def __init__(self, source_id: str, rules: PassageRules, formats: FormatBook, take_pictures: TakePictures | None = None) -> None:
+        """``take_pictures``: who makes the pictures around a plate, if they are wanted: called once for each shot that may be evidence."""
+        self._take_pictures = take_pictures
         self._source_id = source_id
         self._rules = rules
         self._formats = formats
@@ -146,7 +148,7 @@ class PassageBook:
 
     def adopt(self, other: PassageBook) -> None:
         """Take over the rules and formats of another book for what comes; votes that have begun keep theirs."""
-        self._rules, self._formats = other._rules, other._formats
+        self._rules, self._formats, self._take_pictures = other._rules, other._formats, other._take_pictures
 
     def open_tracks(self, session: int) -> list[int]:
         """Numbers of the session's tracks that have not ended."""
@@ -161,6 +163,7 @@ class PassageBook:
             read_interval_s=self._rules.read_interval_s,
             min_plate_height_px=self._rules.min_plate_height_px,
             part=part,
+            take_pictures=self._take_pictures,
         )
 
     def _part_switched(self) -> None:
@@ -274,6 +277,7 @@ class PassageBook:
             unread_chars=decision.unread_chars,
             clock_offset_s=shot.clock_offset_s,
             age_s=shot.age_s,
+            pictures=shot.views.develop() if shot.views is not None else (),
         )
 
     def _reason(self, records: Sequence[TrackRecord], decision: Decision) -> NoPlateReason | None:

@@ -66,25 +66,25 @@ class Recorder:
         wanted = [passage for passage in passages if self._states == "all" or passage.state == "final"]
         going_on = dict(self._open)
         makers: list[EventMaker] = []
-        for passage, crop in zip(wanted, self._evidence.save(wanted), strict=True):
+        for passage, pictures in zip(wanted, self._evidence.save(wanted), strict=True):
             key = (passage.source_id, passage.key)
             event_id, before = going_on.pop(key) if key in going_on else (new_event_id(), 0)
             if passage.state == "preview":
                 going_on[key] = (event_id, before + 1)
-            makers.append(partial(self._event, passage, crop, event_id, before + 1))
+            makers.append(partial(self._event, passage, pictures, event_id, before + 1))
         events = self._store.append(makers)
         self._evidence.settled()
         self._open = going_on
         return events
 
-    def _event(self, passage: Passage, crop: EvidenceFile, event_id: str, revision: int, place: Place) -> Event:
+    def _event(self, passage: Passage, pictures: Sequence[EvidenceFile], event_id: str, revision: int, place: Place) -> Event:
         return event_of(
             passage,
             place,
             self._making,
             event_id=event_id,
             revision=revision,
-            evidence=[crop],
+            evidence=pictures,
             salt=new_salt(),
             written_at=self._clock(),
             host_clock=self._host_clock(),

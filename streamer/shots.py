@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamer.types import Box, Clock, Image, PlateRead, Stamp
+from streamer.types import Box, Clock, EncodedPicture, Image, PlateRead, Stamp
+
+TakePictures = Callable[[Image, Box], tuple[EncodedPicture, ...]]
+"""Makes the pictures around a plate out of a frame (uint8 (h, w, 3) BGR) and its box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,24 @@ class Tally:
     looks: int = 0
     score_sum: float = 0.0
     """Of their detection scores, each 0..1."""
+
+
+class Views:
+    """The pictures around a plate: made once its shot proves to matter, because encoding costs; until then the whole frame is kept."""
+
+    def __init__(self, image: Image, box: Box, take: TakePictures) -> None:
+        """Take the frame, uint8 (h, w, 3) BGR, read-only, the plate in it, and who makes the pictures."""
+        self._image: Image | None = image
+        self._box = box
+        self._take = take
+        self._pictures: tuple[EncodedPicture, ...] = ()
+
+    def develop(self) -> tuple[EncodedPicture, ...]:
+        """Give the pictures; the frame is let go."""
+        if self._image is not None:
+            self._pictures = self._take(self._image, self._box)
+            self._image = None
+        return self._pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +57,8 @@ class Shot:
     age_s: float | None = None
     before: Tally = Tally()
     """All looks of the track that came before this one."""
+    views: Views | None = None
+    """What is around the crop; None if nobody wants it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

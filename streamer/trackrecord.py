@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from streamer.crops import cut, legibility, sharpness
-from streamer.shots import Reading, Shot, Tally
+from streamer.shots import Reading, Shot, TakePictures, Tally, Views
 from streamer.switches import SwitchRule, Watch, agrees
 from streamer.types import Box, Detection, Frame, PlateRead, Stamp
 from streamer.vote import Decision, Vote
@@ -49,8 +49,13 @@ class TrackRecord:
         read_interval_s: float,
         min_plate_height_px: float,
         part: int = 1,
+        take_pictures: TakePictures | None = None,
     ) -> None:
-        """Take an empty vote. ``part``: 1 for a track, 2 for what follows its first switch, and so on."""
+        """Take an empty vote. ``part``: 1 for a track, 2 for what follows its first switch, and so on.
+
+        ``take_pictures``: who makes the pictures around a plate, if they are wanted.
+        """
+        self._take_pictures = take_pictures
         self.session = session
         self.number = number
         self.part = part
@@ -132,7 +137,8 @@ class TrackRecord:
         if wanted or self.best is None or grade > self.best.legibility:
             size = (frame.image.shape[1], frame.image.shape[0])
             told = (frame.clock, frame.clock_offset_s, frame.age_s, before)
-            shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told)
+            views = Views(frame.image, detection.box, self._take_pictures) if self._take_pictures is not None else None
+            shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told, views)
             if self.best is None or grade > self.best.legibility:
                 self.best = shot
             if wanted and detection.box.height >= self._min_height_px:
@@ -202,9 +208,9 @@ class TrackRecord:
         for place, known in enumerate(self.readings):
             if known.read.text == read.text:
                 if shot.legibility > known.shot.legibility:
-                    self.readings[place] = Reading(shot, read)
+                    self.readings[place] = _kept(shot, read)
                 return
-        self.readings.append(Reading(shot, read))
+        self.readings.append(_kept(shot, read))
 
     @property
     def blurred(self) -> bool:
@@ -245,3 +251,10 @@ class TrackRecord:
             self._nominee, loser = shot, self._nominee or shot
         if loser is not self._nominee:
             self._reserve = sorted([*self._reserve, loser], key=lambda kept: (-kept.legibility, kept.stamp.t))[:RESERVE]
+
+
+def _kept(shot: Shot, read: PlateRead) -> Reading:
+    """Give a reading that may become the evidence, without the frame that it is of."""
+    if shot.views is not None:
+        shot.views.develop()
+    return Reading(shot, read)

@@ -171,6 +171,19 @@ the looks contradict each other; too few looks agree."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EncodedPicture:
+    """A picture around a plate, as it will be stored."""
+
+    kind: Literal["vehicle", "scene"]
+    content: bytes
+    suffix: str
+    """Of its file: ``.jpg`` or ``.webp``."""
+    width: int
+    """Pixels."""
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Passage:
     """One vehicle passing one camera: what a track's looks and reads (or several tracks') amount to."""
 
@@ -219,6 +232,8 @@ class Passage:
     """Of the evidence frame; see Frame."""
     age_s: float | None = None
     """Of the evidence frame; see Frame."""
+    pictures: tuple[EncodedPicture, ...] = ()
+    """Of the evidence frame, beside the crop, if they are wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def save(folder, passage):
-    (evidence,) = EvidenceFolder(folder).save([passage])
+    ((evidence,),) = EvidenceFolder(folder).save([passage])
     return evidence
 
 
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_nothing_half_written(make_passage, tmp_path):
 
 def test_what_a_crash_left_without_an_event_is_deleted(make_passage, tmp_path):
     folder = EvidenceFolder(tmp_path)
-    (recorded,) = folder.save([make_passage(key="1-1")])
+    ((recorded,),) = folder.save([make_passage(key="1-1")])
     folder.settled()
     crop = np.zeros((9, 30, 3), np.uint8)
     lost = folder.save([make_passage(key="1-2"), make_passage(key="1-3", crop=crop)])

@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "vote": {"types", "plates", "columns"},
     "tracker": {"types", "config"},
     "shots": {"types"},
+    "views": {"types", "config", "shots"},
     "switches": {"types", "plates", "vote", "shots"},
     "trackrecord": {"types", "crops", "vote", "shots", "switches"},
     "whereabouts": {"types", "vote", "shots", "trackrecord"},

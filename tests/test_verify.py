@@ -38,7 +38,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, make_passage: Callable[..
             makers = []
             for one in (number, number + 1):
                 passage = make_passage(10.0 * one, key=f"1-{one}", plate=f"KA{one}2BC")
-                crop = dataclasses.asdict(evidence.save([passage])[0])
+                crop = dataclasses.asdict(evidence.save([passage])[0][0])
                 makers.append(
                     lambda place, one=one, crop=crop: make_event(place, key=f"1-{one}", plate=f"KA{one}2BC") | {"evidence": [crop]}
                 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamer.config import Config
 
-WHILE_RUNNING = frozenset({"cameras", "tracker", "passages"})
+WHILE_RUNNING = frozenset({"cameras", "tracker", "passages", "evidence"})
 """Sections that can change while the program runs."""
 
 NOT_USED = frozenset({"sources"})
@@ -22,7 +22,7 @@ class Changes:
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     rules: bool = False
-    """How plates are tracked and passages decided."""
+    """How plates are tracked, passages decided and pictures taken."""
     needs_restart: tuple[str, ...] = ()
     """Dotted keys that are taken over by the next start only."""
 
@@ -46,7 +46,7 @@ def changes(old: Config, new: Config) -> Changes:
         added=tuple(name for name in new.cameras if name not in old.cameras),
         removed=tuple(name for name in old.cameras if name not in new.cameras),
         changed=tuple(name for name in new.cameras if name in both and old.cameras[name] != new.cameras[name]),
-        rules=(old.tracker, old.passages) != (new.tracker, new.passages),
+        rules=(old.tracker, old.passages, old.evidence) != (new.tracker, new.passages, new.evidence),
         needs_restart=tuple(_differing(old, new)),
     )
 
