@@ -71,6 +71,21 @@ def replay(
 
 
 @app.command()
+def correct(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its event_id.", show_default=False)],
+    plate: Annotated[str, typer.Argument(metavar="PLATE", help="What stands on the plate; - if nothing can be read.", show_default=False)],
+    folder: Annotated[Path, typer.Option(help="Where the record is: events.directory.")] = Path("out"),
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; default: the user.", show_default=False)] = None,
+    why: Annotated[str, typer.Option(help="In a few words.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the revision as JSON.")] = False,
+) -> None:
+    """Record what somebody saw as a new revision of an event; what was decided and read stays."""
+    from streamer.correct_command import run_correct
+
+    raise typer.Exit(run_correct(folder, event, plate, by=by, why=why, as_json=json))
+
+
+@app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")] = Path("out"),
     key: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -143,6 +143,30 @@ def interrupted(preview: Event, place: Place, *, salt: str, written_at: datetime
     }
 
 
+def corrected(last: Event, place: Place, *, plate: str | None, by: str, why: str, salt: str, written_at: datetime) -> Event:
+    """Give the revision that says what somebody saw; what the program decided and read stays as it was.
+
+    Args:
+        last: the last revision, final or corrected.
+        place: where in the record it will stand.
+        plate: A-Z and 0-9; None: there is no plate that can be read.
+        by: who says so.
+        why: in a few words; may be empty.
+        salt: see ``event_of``.
+        written_at: now, aware.
+    """
+    return last | {
+        "revision": last["revision"] + 1,
+        "revision_reason": "correction",
+        "state": "corrected",
+        "correction": {"plate": plate, "by": by, "time": utc_text(written_at), "why": why},
+        "sequence": place.sequence,
+        "written_at": utc_text(written_at),
+        "salt": salt,
+        "chain": _chain(place),
+    }
+
+
 def _reading(passage: Passage) -> Event:
     """Give what passed and what was read."""
     return {
@@ -178,6 +202,13 @@ def to_line(event: Event) -> str:
 def plate_label(plate: str, unread_chars: int) -> str:
     """Give a plate as tables show it: ``A12345 (+1 unread)`` if characters outside the alphabet stand on it, too."""
     return f"{plate} (+{unread_chars} unread)" if unread_chars else plate
+
+
+def plate_that_holds(event: Mapping[str, Any]) -> str | None:
+    """Give what somebody corrected the plate of an event to, if anybody did, else what the program decided; None if there is none."""
+    said = event.get("correction")
+    plate: str | None = event["plate"] if said is None else said["plate"]
+    return plate
 
 
 def utc_text(moment: datetime) -> str:

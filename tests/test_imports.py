@@ -65,7 +65,8 @@ ROOMS: dict[str, set[str]] = {
     "evidence": {"types", "errors", "events", "private"},
     "chain": set(),
     "signing": {"errors", "private"},
-    "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "plates"},
+    "search": {"plates"},
+    "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "search"},
     "outgoing": set(),
     "courier": {"errors", "outgoing", "payloads", "store"},
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
@@ -83,7 +84,7 @@ ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
-for command in ("demo_live", "run_command", "status_command", "camera_command", "cameradoctor_command", "verify_command"):
+for command in ("demo_live", *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct"))):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
     "commands",
@@ -93,6 +94,7 @@ ROOMS["cli"] = {
     "camera_command",
     "cameradoctor_command",
     "verify_command",
+    "correct_command",
     "config",
     "config_file",
     "errors",

@@ -101,7 +101,7 @@ class JsonlSink:
             events = [_parse(line.encode()) for line in lines]
         except ValueError as error:
             raise SinkError(f"{self._file}: will not take a line that is no event: {error}") from error
-        wanted = [event for event in events if event.key not in self._seen and self._config.states in ("all", event.state)]
+        wanted = [event for event in events if event.key not in self._seen and self._wants(event)]
         rest = wanted
         try:
             if self._handle is None:
@@ -121,6 +121,9 @@ class JsonlSink:
         if wanted:
             # Nothing older comes again after an event that is new: deliveries are in order.
             self._seen = {event.key for event in events}
+
+    def _wants(self, event: _Line) -> bool:
+        return self._config.states == "all" or event.state in ("final", "corrected")
 
     def close(self) -> None:
         """Force everything to disk and let go. Idempotent. Raises SinkError."""

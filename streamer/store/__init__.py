@@ -6,7 +6,7 @@ be changed unseen are entries of one chain, see ``streamer.chain``; the table of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ import sqlalchemy as sa
 import uuid_utils
 
 from streamer.chain import GENESIS, Entry, entry_after
-from streamer.events import Event, EventMaker, Place, to_line
-from streamer.plates import fold
+from streamer.events import Event, EventMaker, Place, plate_that_holds, to_line
+from streamer.search import skeleton
 from streamer.signing import Signer
 from streamer.store import tables as t
 from streamer.store.database import Database
@@ -47,20 +47,22 @@ def new_event_id() -> str:
 class Store:
     """The record. All methods may be called from any thread."""
 
-    def __init__(self, where: str | Path, signer: Signer | None = None, *, read_only: bool = False) -> None:
+    def __init__(self, where: str | Path, signer: Signer | None = None, *, read_only: bool = False, alone: bool = True) -> None:
         """Open or make the store.
 
         Args:
             where: SQLite file, or a URL that SQLAlchemy knows (``postgresql+psycopg://user:password@host/name``).
             signer: signs what is appended; without one, the chain shows accidents, but not who can write to the store.
             read_only: to look while another process may have it open for writing; it must be there.
+            alone: False to write to a store that must be there while another process may record into it: its transactions and ours take
+                turns. Only one process may record.
 
         Raises:
             UsageError: no such kind of store, there is none to look at, or it was written by a newer or an early version of the program.
             MissingPackageError: the driver of the database is not installed.
             StoreError: it cannot be opened, or another process has it open.
         """
-        self._database = Database(where, read_only=read_only)
+        self._database = Database(where, read_only=read_only, alone=alone)
         self._signer = signer
 
     @property
@@ -95,6 +97,7 @@ class Store:
                 chain.add("event", to_line(event))
                 made.append(event)
             chain.write(self._signer)
+            _note_plates(connection, {text for text in map(plate_that_holds, made) if text is not None})
             connection.execute(sa.insert(t.events), [_row(event) for event in made])
             pictures = [_picture(event, picture) for event in made for picture in event["evidence"]]
             if pictures:
@@ -121,6 +124,17 @@ class Store:
             .where(t.events.c.sequence > sequence, t.entries.c.payload.is_not(None))
             .order_by(t.events.c.sequence)
             .limit(limit)
+        )
+        with self.transaction("read") as connection:
+            return [StoredEvent(*row) for row in connection.execute(query)]
+
+    def revisions(self, event_id: str) -> list[StoredEvent]:
+        """Give the revisions of an event, in order, without erased ones; empty if there is no such event. Raises StoreError."""
+        query = (
+            sa.select(t.events.c.sequence, t.events.c.event_id, t.events.c.revision, t.entries.c.payload)
+            .join(t.entries, t.entries.c.number == t.events.c.entry)
+            .where(t.events.c.event_id == event_id, t.entries.c.payload.is_not(None))
+            .order_by(t.events.c.revision)
         )
         with self.transaction("read") as connection:
             return [StoredEvent(*row) for row in connection.execute(query)]
@@ -241,9 +255,17 @@ def _row(event: Event) -> dict[str, Any]:
         "entry": event["chain"]["entry"],
         # Like the line: a database takes no lone surrogates.
         "source": event["source"].encode("utf-8", "backslashreplace").decode(),
-        "folded": None if event["plate"] is None else fold(event["plate"]),
         "best_time": event["best"]["time"],
+        "text": plate_that_holds(event),
     }
+
+
+def _note_plates(connection: sa.Connection, texts: Collection[str]) -> None:
+    """Make the rows of plates that triggers count in."""
+    new = sa.text("INSERT INTO plates VALUES (:text, :skeleton, :backwards, 0, 0) ON CONFLICT (text) DO NOTHING")
+    rows = [{"text": text, "skeleton": skeleton(text), "backwards": skeleton(text)[::-1]} for text in sorted(texts)]
+    if rows:
+        connection.execute(new, rows)
 
 
 def _picture(event: Event, picture: Mapping[str, Any]) -> dict[str, Any]:

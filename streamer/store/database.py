@@ -26,7 +26,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class Database:
     """Transactions on one database. All methods may be called from any thread."""
 
-    def __init__(self, where: str | Path, *, read_only: bool = False) -> None:
+    def __init__(self, where: str | Path, *, read_only: bool = False, alone: bool = True) -> None:
         """Open or make it; see ``Store``. Raises UsageError, MissingPackageError, StoreError."""
         url = _url_of(where)
         self.name = redact(url.render_as_string(hide_password=True))
@@ -35,18 +35,21 @@ class Database:
         sqlite = url.get_backend_name() == "sqlite"
         if sqlite:
             self.name = url.database or ""
-            if not read_only:
+            if alone and not read_only:
                 self._lock = _locked_file(Path(self.name))
             elif not Path(self.name).is_file():
                 raise UsageError(f"{self.name}: there is no event store")
-            else:
+            elif read_only:
                 url = sa.URL.create(
                     "sqlite", database=f"file:{quote(str(Path(self.name).absolute()))}", query={"mode": "ro", "uri": "true"}
                 )
         try:
             self._engine = _engine(url, sqlite=sqlite, name=self.name, read_only=read_only)
             with self.transaction("opened") as connection:
-                _check_version(connection, self.name) if read_only else _upgrade(connection, self.name)
+                if alone and not read_only:
+                    _upgrade(connection, self.name)
+                else:
+                    _check_version(connection, self.name)
         except BaseException:
             self._unlock()
             raise

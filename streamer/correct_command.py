@@ -1,0 +1,51 @@
+"""``plate-streamer correct``: what somebody saw, as a new revision of an event."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from streamer.chain import new_salt
+from streamer.errors import UsageError
+from streamer.events import Event, Place, corrected, to_line
+from streamer.plates import normalise
+from streamer.signing import signer_in
+from streamer.store import Store
+
+STORE: Final = "events.sqlite"
+NOTHING: Final = "-"
+"""Stands for no plate."""
+
+
+def run_correct(folder: Path, event_id: str, plate: str, *, by: str | None, why: str, as_json: bool) -> int:
+    """Record a correction; the program may be recording meanwhile, and its sinks get the revision.
+
+    Raises UsageError: no such event, it is not over, or what was given is no plate; StoreError.
+    """
+    text = None if plate == NOTHING else normalise(plate)
+    if text == "":
+        raise UsageError(f"{plate!r}: no letter or digit in it; write the plate, or {NOTHING} if there is none that can be read")
+    if not (folder / STORE).is_file():
+        raise UsageError(f"{folder / STORE}: there is no event store")
+    with Store(folder / STORE, signer_in(folder), alone=False) as store:
+        revisions = store.revisions(event_id)
+        if not revisions:
+            raise UsageError(f"{event_id}: there is no such event in {folder}")
+        last: Event = json.loads(revisions[-1].line)
+        if last["state"] not in ("final", "corrected"):
+            raise UsageError(f"{event_id}: is {last['state']}, and only what is final can be corrected")
+
+        def make(place: Place) -> Event:
+            return corrected(last, place, plate=text, by=by or getpass.getuser(), why=why, salt=new_salt(), written_at=datetime.now(UTC))
+
+        (event,) = store.append([make])
+    if as_json:
+        sys.stdout.write(to_line(event) + "\n")
+    else:
+        before = last["correction"]["plate"] if last["correction"] else last["plate"]
+        sys.stderr.write(f"{event_id}: revision {event['revision']}: {before or 'no plate'} is {text or 'no plate'}\n")
+    return 0

@@ -1,0 +1,91 @@
+"""What people correct is a new revision: seen by every sink, in the chain, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from streamer.cli import main
+from streamer.config import EventsConfig
+from streamer.events import Making, event_schema
+from streamer.evidence import EvidenceFolder
+from streamer.recorder import Recorder
+from streamer.signing import signer_in
+from streamer.sinks.jsonl import JsonlSink
+from streamer.store import Store
+from streamer.types import ModelInfo
+from tests.test_verify import faults
+
+MODEL = ModelInfo("m", "a" * 64, "cpu")
+Correct = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def recording(tmp_path: Path, make_passage: Callable[..., Any]):
+    """A program that records; gives its folder, its recorder and the event that it has recorded."""
+    sink = JsonlSink(tmp_path, EventsConfig())
+    with Store(tmp_path / "events.sqlite", signer_in(tmp_path)) as store:
+        recorder = Recorder(store, EvidenceFolder(tmp_path), sink, Making(MODEL, MODEL, "0"), states="all", clock=lambda: datetime.now(UTC))
+        (event,) = recorder.record([make_passage()])
+        yield tmp_path, recorder, event
+    sink.close()
+
+
+@pytest.fixture
+def correct(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Correct:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["plate-streamer", "correct", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        return int(left.value.code or 0), told.out, told.err
+
+    return run
+
+
+def test_a_correction_is_a_revision(recording, correct: Correct) -> None:
+    folder, recorder, event = recording
+    code, out, _ = correct(event["event_id"], "ka 12-bd", "--folder", str(folder), "--by", "Ann", "--why", "dirt", "--json")
+    assert code == 0
+    revision = json.loads(out)
+    assert list(Draft202012Validator(event_schema()).iter_errors(revision)) == []
+    assert (revision["event_id"], revision["revision"], revision["state"]) == (event["event_id"], 2, "corrected")
+    assert (revision["plate"], revision["raw"]) == (event["plate"], event["raw"]), "what was decided and read stays"
+    said = revision["correction"]
+    assert (said["plate"], said["by"], said["why"]) == ("KA12BD", "Ann", "dirt")
+    recorder.deliver()
+    logged = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert logged == [event, revision]
+    assert faults(folder) == []
+
+
+def test_corrections_can_be_corrected_and_say_that_there_is_no_plate(recording, correct: Correct, make_passage) -> None:
+    folder, recorder, event = recording
+    for plate, said in (("AB1", "KA12BC is AB1"), ("-", "AB1 is no plate")):
+        code, _, err = correct(event["event_id"], plate, "--folder", str(folder))
+        assert code == 0
+        assert said in err
+    recorder.record([make_passage(key="1-8")])
+    assert faults(folder) == []
+
+
+def test_what_cannot_be_corrected_is_named(recording, correct: Correct, make_passage) -> None:
+    folder, recorder, event = recording
+    (preview,) = recorder.record([make_passage(key="1-8", state="preview")])
+    for arguments, what in (
+        (("0", "AB1", "--folder", str(folder)), "no such event"),
+        ((event["event_id"], "???", "--folder", str(folder)), "no letter or digit"),
+        ((preview["event_id"], "AB1", "--folder", str(folder)), "only what is final"),
+        ((event["event_id"], "AB1", "--folder", str(folder / "none")), "there is no event store"),
+    ):
+        code, _, err = correct(*arguments)
+        assert code == 2, arguments
+        assert what in err
+    assert faults(folder) == []
+    assert not (folder / "none").exists()
