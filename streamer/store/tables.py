@@ -31,16 +31,55 @@ events = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("passage", sa.Text, nullable=False),
     sa.Column("plate", sa.Text),
-    sa.Column("folded", sa.Text),  # the plate with look-alikes made one, ``plates.fold``
     sa.Column("country", sa.String(8)),
     sa.Column("score", sa.Float),
     sa.Column("reason", sa.String(32)),
     sa.Column("best_time", sa.String(27), nullable=False),  # as in the event: sorts as text
+    sa.Column("text", sa.Text),  # the plate that holds: what somebody corrected it to, if anybody did
+    sa.Column("replaced_by", sa.BigInteger),  # sequence of the event's next revision; None: this one holds. Set by a trigger
     sa.UniqueConstraint("event_id", "revision", name="events_revision"),
-    sa.Index("events_best_time", "best_time"),
-    sa.Index("events_folded", "folded", "best_time"),
-    sa.Index("events_source", "source", "best_time"),
+    sa.Index("events_best_time", "best_time", "sequence"),
+    sa.Index("events_source", "source", "best_time", "sequence"),
+    sa.Index("events_text", "text", "best_time", "sequence"),
     sa.Index("events_previews", "event_id", sqlite_where=sa.text("state = 'preview'"), postgresql_where=sa.text("state = 'preview'")),
+)
+
+_SORTS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text in the order of its code points: beginnings are looked up as ranges."""
+
+plates = sa.Table(
+    "plates",
+    metadata,
+    # Each text that a row of events has: what wildcards and near texts are looked for in. ``append`` adds texts; triggers count, and
+    # delete a text with the last row that has it.
+    sa.Column("text", _SORTS, primary_key=True),
+    sa.Column("skeleton", _SORTS, nullable=False),  # with close look-alikes made one, ``search.skeleton``
+    sa.Column("backwards", _SORTS, nullable=False),  # the skeleton from its end
+    sa.Column("revisions", sa.BigInteger, nullable=False),  # rows of events that have the text
+    sa.Column("visits", sa.BigInteger, nullable=False),  # events that have it: revisions that hold and were not withdrawn
+    sa.Index("plates_skeleton", "skeleton"),
+    sa.Index("plates_backwards", "backwards"),
+    sqlite_with_rowid=False,
+)
+
+visits = sa.Table(
+    "visits",
+    metadata,
+    # How many plates were seen how often, kept by triggers.
+    sa.Column("times", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("plates", sa.BigInteger, nullable=False),
+)
+
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    # Events of a day (UTC) and camera, kept by triggers; without the withdrawn ones.
+    sa.Column("day", sa.String(10), primary_key=True),  # 2026-05-01
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),  # ``hour``; with a plate ``score`` and ``country``, without one ``reason``
+    sa.Column("value", sa.String(32), primary_key=True),  # score: twentieths (0..20), or ``typed`` where somebody read it
+    sa.Column("events", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 evidence = sa.Table(
