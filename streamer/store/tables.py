@@ -6,11 +6,16 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+_ROWID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Only an INTEGER is SQLite's own row number, and needs no index."""
+_SORTS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text in the order of its code points: beginnings are looked up as ranges."""
+
 entries = sa.Table(
     "entries",
     metadata,
     # The chain: everything that must not be changed unseen, in one order. See ``streamer.chain``.
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", _ROWID, primary_key=True, autoincrement=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
@@ -23,7 +28,7 @@ events = sa.Table(
     "events",
     metadata,
     # What is searched for; everything here stands in the payload of the entry, too.
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sequence", _ROWID, primary_key=True, autoincrement=False),
     sa.Column("entry", sa.BigInteger, nullable=False, unique=True),
     sa.Column("event_id", sa.String(36), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
@@ -44,9 +49,6 @@ events = sa.Table(
     sa.Index("events_previews", "event_id", sqlite_where=sa.text("state = 'preview'"), postgresql_where=sa.text("state = 'preview'")),
 )
 
-_SORTS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-"""Text in the order of its code points: beginnings are looked up as ranges."""
-
 plates = sa.Table(
     "plates",
     metadata,
@@ -66,7 +68,7 @@ visits = sa.Table(
     "visits",
     metadata,
     # How many plates were seen how often, kept by triggers.
-    sa.Column("times", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("times", _ROWID, primary_key=True, autoincrement=False),
     sa.Column("plates", sa.BigInteger, nullable=False),
 )
 

@@ -11,9 +11,10 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the tables."""
+    rowid = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # only an INTEGER is SQLite's own row number there, and needs no index
     op.create_table(
         "entries",
-        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", rowid, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
@@ -23,7 +24,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("sequence", rowid, primary_key=True, autoincrement=False),
         sa.Column("entry", sa.BigInteger, nullable=False, unique=True),
         sa.Column("event_id", sa.String(36), nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
