@@ -127,6 +127,13 @@ class JsonlSinkConfig(SinkSection):
     rotate_mb: float = Field(default=64.0, gt=0)
     rotate_daily: bool = True
 
+    @field_validator("template")
+    @classmethod
+    def _no_template(cls, value: dict[str, str]) -> dict[str, str]:
+        if value:
+            raise _wrong("a log holds events as they were recorded: use another type of sink")
+        return value
+
 
 class CsvSinkConfig(SinkSection):
     """Tables, one file a day (UTC). ``template`` names the columns; event_id and revision come first, always."""

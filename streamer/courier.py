@@ -54,7 +54,7 @@ def _utc_now() -> datetime:
 
 
 class Courier:
-    """Delivers to one sink. ``run`` and ``retry_dead`` are called by one thread, ``tell`` and ``snapshot`` by any."""
+    """Delivers to one sink. ``tell`` and ``snapshot`` are called by any thread, all else by one."""
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Courier:
         try:
             while not stop():
                 if not self._deliver_page(stop):
+                    self._guarded(self._route.sink.tend, ())
                     self._settle()
                     break
         except (SinkError, StoreError) as error:
@@ -195,10 +196,13 @@ class Courier:
         return len(events)
 
     def _hand_over(self, events: Sequence[Outgoing]) -> None:
-        """Send. Raises SinkError that holds no plate: it is kept and logged longer than the events may be."""
-        told = [one.event for one in events]
+        """Send. Raises SinkError."""
+        self._guarded(lambda: self._route.sink.send(events), [one.event for one in events])
+
+    def _guarded(self, call: Callable[[], None], told: Sequence[Mapping[str, Any]]) -> None:
+        """Call the sink. Raises SinkError only, without the plates of what it was told: errors are kept and logged longer than events."""
         try:
-            self._route.sink.send(events)
+            call()
         except SinkError as error:
             raise type(error)(without_plates(str(error), told), retry_after_s=error.retry_after_s) from error
         except Exception as error:  # a library's, or a fault of the program: delivery must go on
@@ -296,7 +300,9 @@ class Courier:
     def _caught_up(self, known: int) -> None:
         """Erased events are never read: what was known before the store had nothing is done."""
         self._save()
+        dead = self._deliveries.count_dead().get(self._route.name, 0)  # the command `deliver` takes some back
         with self._lock:
+            self._dead = dead
             if self._known == known:
                 self._known, self._told_at = self._position, None
             self._page = ()

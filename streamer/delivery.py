@@ -20,7 +20,7 @@ _log = getLogger(__name__)
 BATCH = 200
 """Events a write."""
 POLL_S: Final = 5.0
-"""So often an idle sink looks for what it was not told of: another program may write to the same store, or ask for dead letters."""
+"""So often an idle sink looks for what it was not told of: another program may write to the same store."""
 CLOSE_S: Final = 1.0
 """What ending takes beside the sink's own patience."""
 
@@ -62,7 +62,6 @@ class SinkThread:
         courier: Courier,
         *,
         patience_s: float,
-        asked: Callable[[], bool] = lambda: False,
         poll_s: float = POLL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,14 +71,12 @@ class SinkThread:
             name: of the sink.
             courier: does the work.
             patience_s: how long the sink may take when nobody answers, seconds.
-            asked: says, once, that somebody wants the dead letters to be sent again; called every ``poll_s`` seconds.
             poll_s: how often an idle sink looks for more.
             clock: monotonic seconds.
         """
         self._name = name
         self._courier = courier
         self._patience_s = patience_s
-        self._asked = asked
         self._poll_s = poll_s
         self._clock = clock
         self._changed = threading.Condition()
@@ -136,8 +133,6 @@ class SinkThread:
             last = self._closing  # what was recorded before it was told to end is read once more
             self._woken = False
         wait_s = self._courier.run(self._no_time_left)
-        if wait_s is None and not last and self._asked():
-            wait_s = self._courier.retry_dead(self._no_time_left)
         with self._changed:
             if last:
                 return False

@@ -23,13 +23,13 @@ class Outgoing:
     @property
     def key(self) -> str:
         """Name of the revision, the same however often it is sent: a receiver that honours it takes nothing twice."""
-        return f"{self.event_id}.{self.revision}"
+        return f"{self.event_id}-{self.revision}"
 
 
 class EventSink(Protocol):
     """Where events go, as a sink's thread uses it. Only that thread calls it.
 
-    Making one connects to nothing: ``send`` does, and again after a failure.
+    Making one connects to nothing: ``tend`` and ``send`` do, and again after a failure.
     """
 
     @property
@@ -38,7 +38,7 @@ class EventSink(Protocol):
 
     @property
     def patience_s(self) -> float:
-        """How long ``send`` or ``close`` may take when nobody answers, seconds."""
+        """How long ``send``, ``tend`` or ``close`` may take when nobody answers, seconds."""
 
     def send(self, events: Sequence[Outgoing]) -> None:
         """Send revisions, in order; returns when the receiver has them. What was sent once may come again.
@@ -47,6 +47,9 @@ class EventSink(Protocol):
             RefusedError: the receiver will not take one of these revisions, however often it is sent.
             SinkError: they, or some of them, could not be sent now.
         """
+
+    def tend(self) -> None:
+        """Keep a connection, write what waits: called every few seconds while there is nothing to send. Raises SinkError."""
 
     def close(self) -> None:
         """Let go of everything. Idempotent; ``send`` may come again all the same. Raises SinkError."""

@@ -65,6 +65,7 @@ def test_each_type_has_keys_of_its_own(tmp_path: Path) -> None:
         ("a: {type: mqtt, host: x, topic: 'a/#'}", "sinks.a.topic", "without \\+ and #"),
         ("a: {type: python, factory: x}", "sinks.a.factory", "module:function"),
         ("a: {type: syslog, host: x, facility: 24}", "sinks.a.facility", "from 0 to 23"),
+        ("a: {type: jsonl, directory: x, template: {a: b}}", "sinks.a.template", "as they were recorded"),
         ("jsonl: {type: csv, directory: x}", "sinks", "jsonl is the name of the event log"),
     ],
 )

@@ -53,6 +53,9 @@ class Sink:
             raise error
         self.taken += numbers
 
+    def tend(self):
+        pass
+
     def close(self):
         self.closed += 1
 
@@ -138,7 +141,7 @@ def test_what_is_sent_has_its_key_and_its_payload(stage):
     [one] = seen
     assert one.payload == "KA12BC"
     assert one.event == json.loads(stage.store.read_after(0, 1)[0].line)
-    assert one.key == f"{one.event['event_id']}.1"
+    assert one.key == f"{one.event['event_id']}-1"
 
 
 def test_waits_grow_and_the_same_events_come_again(stage, caplog):

@@ -9,7 +9,7 @@ import pytest
 
 from streamer.courier import Courier, Route
 from streamer.delivery import SinkThread, SinkThreads
-from streamer.errors import RefusedError, SinkError
+from streamer.errors import SinkError
 from streamer.outgoing import RetryPolicy
 from streamer.store import Store, new_event_id
 from streamer.store.deliveries import Deliveries
@@ -44,6 +44,9 @@ class Sink:
     def wait_for(self, condition):
         with self.changed:
             assert self.changed.wait_for(condition, SOON_S)
+
+    def tend(self):
+        pass
 
     def close(self):
         self.closed = True
@@ -174,18 +177,3 @@ def test_one_that_never_began_ends(stage):
     sink = Sink()
     assert stage.thread(sink).stop(1.0)
     assert sink.closed
-
-
-def test_dead_letters_are_sent_again_when_somebody_asks(stage):
-    sink, asked = Sink(), []
-    sink.error = RefusedError("no")
-    sink.batch = 1
-    last = stage.add(2)
-    thread = stage.thread(sink, poll_s=0.01, asked=lambda: bool(asked) and asked.pop())
-    thread.start()
-    sink.wait_for(lambda: len(stage.deliveries.dead_letters("hook")) == last)
-    sink.error = None
-    asked.append(True)
-    sink.wait_for(lambda: sink.taken == [1, 2])
-    assert thread.stop(5.0)
-    assert stage.deliveries.dead_letters("hook") == []

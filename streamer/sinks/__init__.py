@@ -1,1 +1,55 @@
-"""Where events go."""
+"""Where events go. ``make_sink`` gives the sink of a configuration; each loads what it needs only then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamer.config_sinks import (
+    CsvSinkConfig,
+    JsonlSinkConfig,
+    MqttSinkConfig,
+    PythonSinkConfig,
+    SinkConfig,
+    SyslogSinkConfig,
+    WebhookSinkConfig,
+)
+from streamer.outgoing import EventSink
+
+
+def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = ()) -> EventSink:
+    """Give the sink of a configuration; it connects when it has something to send.
+
+    Args:
+        name: of the sink.
+        config: its section.
+        cameras: those that there are; others may come with events.
+
+    Raises:
+        UsageError: a secret or a certificate cannot be had, or the user's own sink cannot be made.
+        MissingPackageError: the library that it needs is not installed.
+    """
+    match config:
+        case JsonlSinkConfig():
+            from streamer.sinks.lines import JsonlFiles
+
+            return JsonlFiles(config)
+        case CsvSinkConfig():
+            from streamer.sinks.csv import CsvSink
+
+            return CsvSink(config)
+        case SyslogSinkConfig():
+            from streamer.sinks.syslog import SyslogSink
+
+            return SyslogSink(name, config)
+        case WebhookSinkConfig():
+            from streamer.sinks.webhook import WebhookSink
+
+            return WebhookSink(name, config)
+        case MqttSinkConfig():
+            from streamer.sinks.mqtt import MqttSink
+
+            return MqttSink(name, config, cameras)
+        case PythonSinkConfig():
+            from streamer.sinks.python import PythonSink
+
+            return PythonSink(name, config)
