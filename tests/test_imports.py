@@ -72,6 +72,8 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
     "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private"},
     "verify": {"chain", "signing"},
+    "package": {"chain", "signing", "verify"},
+    "eventreport": {"events"},
     "recorder": {"types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
     "replay": {"types", "ports", "errors", "config", "sources", "capture", "mailbox", "pipeline", "events", "recorder"},
     "annotate": {"types", "errors", "pipeline"},
@@ -84,7 +86,7 @@ ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
-for command in ("demo_live", *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct"))):
+for command in ("demo_live", *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export"))):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
     "commands",
@@ -95,6 +97,7 @@ ROOMS["cli"] = {
     "cameradoctor_command",
     "verify_command",
     "correct_command",
+    "export_command",
     "config",
     "config_file",
     "errors",
@@ -108,6 +111,7 @@ LIBRARIES: dict[str, set[str]] = {
     "alembic": {"store"},
     "av": {"sources", "annotate", "doctor", "testcamera"},
     "cryptography": {"signing"},
+    "fpdf": {"eventreport"},
     "onnxruntime": {"detector", "reader", "weightrecipes", "doctor"},
     "openvino": {"detector", "reader", "doctor"},
     "paddle": {"reader"},
@@ -117,6 +121,8 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pydantic_core": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pytesseract": {"reader"},
+    "httpx": {"sinks"},
+    "paho": {"sinks"},
     "rich": {
         "commands",
         "replay_command",
