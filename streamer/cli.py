@@ -71,6 +71,20 @@ def replay(
 
 
 @app.command()
+def export(
+    events: Annotated[list[str], typer.Argument(metavar="EVENT...", help="event_id of each.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="ZIP", help="The package.", show_default=False)],
+    purpose: Annotated[str, typer.Option(help="What it is for; stands in the package.", show_default=False)],
+    folder: Annotated[Path, typer.Option(help="Where the record is: events.directory.")] = Path("out"),
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who makes it; default: the user.", show_default=False)] = None,
+) -> None:
+    """Make a sealed package of events: their revisions, pictures, proofs and a report; `verify` checks it anywhere."""
+    from streamer.export_command import run_export
+
+    raise typer.Exit(run_export(folder, events, out=out, purpose=purpose, by=by))
+
+
+@app.command()
 def correct(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Its event_id.", show_default=False)],
     plate: Annotated[str, typer.Argument(metavar="PLATE", help="What stands on the plate; - if nothing can be read.", show_default=False)],
@@ -87,7 +101,9 @@ def correct(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")] = Path("out"),
+    place: Annotated[Path, typer.Argument(metavar="PLACE", help="The folder of the record (events.directory), or a package.")] = Path(
+        "out"
+    ),
     key: Annotated[
         list[Path] | None, typer.Option(metavar="PEM", help="Public key; default: the one beside the record.", show_default=False)
     ] = None,
@@ -96,7 +112,7 @@ def verify(
     """Check that no event, revision or picture was changed, removed, added or moved; names the first break."""
     from streamer.verify_command import run_verify
 
-    raise typer.Exit(run_verify(folder, keys=key or [], as_json=json))
+    raise typer.Exit(run_verify(place, keys=key or [], as_json=json))
 
 
 @app.command()

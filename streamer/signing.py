@@ -78,19 +78,32 @@ def signer_in(folder: Path) -> Signer:
 
 def verifier_of(*files: Path) -> Verifier:
     """Load public keys. Raises UsageError if a file is none."""
+    contents = []
+    for file in files:
+        try:
+            contents.append(file.read_bytes())
+            verifier_from(contents[-1])
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
+        except ValueError as error:
+            raise UsageError(f"{file}: {error}") from error
+    return verifier_from(*contents)
+
+
+def verifier_from(*contents: bytes) -> Verifier:
+    """Take public keys in PEM. Raises ValueError if one is none."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     keys: dict[str, Ed25519PublicKey] = {}
-    for file in files:
+    for content in contents:
         try:
-            key = load_pem_public_key(file.read_bytes())
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
-        except ValueError as error:
-            raise UsageError(f"{file}: not a public key in PEM: {error}") from error
+            key = load_pem_public_key(content)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"not a public key in PEM: {error}") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise UsageError(f"{file}: not an Ed25519 public key")
+            raise ValueError("not an Ed25519 public key")
         keys[key_id_of(key)] = key
     return Verifier(keys)
 

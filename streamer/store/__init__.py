@@ -181,6 +181,15 @@ class Store:
                 yield Entry(*row[: len(columns)]), found if found["sequence"] is not None else None
             after, more = page[-1].number if page else until, len(page) == PAGE
 
+    def proof(self, number: int) -> list[Entry]:
+        """Give the entries from one to the next that is signed, without payloads. Raises StoreError."""
+        signed = sa.select(sa.func.min(t.entries.c.number)).where(t.entries.c.number >= number, t.entries.c.signature.is_not(None))
+        columns = [t.entries.c[name] for name in ("number", "kind", "digest", "hash", "signature", "signer")]
+        with self.transaction("read") as connection:
+            last = connection.execute(signed).scalar() or number
+            query = sa.select(*columns).where(t.entries.c.number.between(number, last)).order_by(t.entries.c.number)
+            return [Entry(n, kind, digest, own, None, *signature) for n, kind, digest, own, *signature in connection.execute(query)]
+
     def count_rows(self, until: int) -> int:
         """Give the number of rows in the table of events that belong to entries up to this one, or to none. Raises StoreError."""
         query = sa.select(sa.func.count()).select_from(t.events).where(t.events.c.entry <= until)

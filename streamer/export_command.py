@@ -1,0 +1,86 @@
+"""``plate-streamer export``: events in a sealed package that can be checked on another machine."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import zipfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from streamer import private
+from streamer.errors import StoreError, UsageError
+from streamer.eventreport import html_of, pdf_of
+from streamer.events import Event, utc_text
+from streamer.package import EVIDENCE, MANIFEST, SEAL, Proven, seal
+from streamer.signing import PUBLIC, signer_in
+from streamer.store import Store, StoredEvent
+
+STORE: Final = "events.sqlite"
+
+
+def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: str, by: str | None) -> int:
+    """Make a package of events; the program may be recording meanwhile.
+
+    Raises UsageError: no such event, or something is in the way; StoreError: a picture or the store cannot be read or the package written.
+    """
+    if not (folder / STORE).is_file():
+        raise UsageError(f"{folder / STORE}: there is no event store")
+    if out.exists():
+        raise UsageError(f"{out}: is there already; give another name with --out")
+    if not purpose.strip():
+        raise UsageError("--purpose: say what the package is for; it stands in it")
+    with Store(folder / STORE, read_only=True) as store:
+        found = [_revisions(store, event_id, folder) for event_id in dict.fromkeys(event_ids)]
+        proven = [Proven(one.line, tuple(store.proof(json.loads(one.line)["chain"]["entry"]))) for revisions in found for one in revisions]
+    last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
+    pictures = {picture["file"]: _read(folder / picture["file"]) for event in last for picture in event["evidence"]}
+    told = {
+        "made at": utc_text(datetime.now(UTC)),
+        "by": by or getpass.getuser(),
+        "purpose": purpose.strip(),
+        "program": f"plate-streamer {version('plate-streamer')}",
+    }
+    files = {
+        **{EVIDENCE + name: content for name, content in pictures.items()},
+        "report.html": html_of(last, pictures, told),
+        "report.pdf": pdf_of(last, pictures, told),
+    }
+    content = seal(proven, files, told, signer_in(folder), _read(folder / PUBLIC))
+    try:
+        private.make_folder(out.parent)
+        private.write_whole(out, _zipped(content))
+    except OSError as error:
+        raise StoreError(f"{out}: the package cannot be written: {error.strerror or error}") from error
+    sys.stderr.write(
+        f"{out}: {len(found)} events, {len(proven)} revisions, {len(pictures)} pictures. Check it with: plate-streamer verify {out}\n"
+    )
+    return 0
+
+
+def _revisions(store: Store, event_id: str, folder: Path) -> list[StoredEvent]:
+    revisions = store.revisions(event_id)
+    if not revisions:
+        raise UsageError(f"{event_id}: there is no such event in {folder}")
+    return revisions
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _zipped(content: dict[str, bytes]) -> bytes:
+    """Pack the files, what people look at first. Pictures are compressed already."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(content, key=lambda name: (not name.startswith("report"), name not in (MANIFEST, SEAL), name)):
+            archive.writestr(name, content[name])
+    return buffer.getvalue()
