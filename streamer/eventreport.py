@@ -19,6 +19,8 @@ _STYLE: Final = (
     "img{max-width:100%;border:1px solid #d0d7de}section{margin:3rem 0}h2{font-size:1.8rem;letter-spacing:.08em}figcaption{color:#57606a}"
 )
 PDF_WIDTH_MM: Final = 170.0
+PDF_HEIGHT_MM: Final = 62.0
+"""Of a picture at most: crop, vehicle and scene stand on one page."""
 _LABELS: Final = {"crop": "The plate as it was read", "vehicle": "The vehicle", "scene": "The scene", "clip": "Clip"}
 
 Pictures = Mapping[str, bytes]
@@ -84,8 +86,10 @@ def pdf_of(events: Sequence[Event], pictures: Pictures, told: Mapping[str, str])
     pdf.set_font("helvetica", "B", 18)
     pdf.cell(text="Plate events", new_x="LMARGIN", new_y="NEXT")
     _rows(pdf, told.items())
-    for event in events:
-        pdf.add_page()
+    for number, event in enumerate(events):
+        if number:
+            pdf.add_page()
+        pdf.ln(6)
         pdf.set_font("helvetica", "B", 22)
         pdf.cell(text=_latin(_title(event)), new_x="LMARGIN", new_y="NEXT")
         pdf.ln(3)
@@ -100,12 +104,13 @@ def _figure(pdf: FPDF, content: bytes, picture: Mapping[str, object]) -> None:
     import io
 
     width, height = int(str(picture["width"])), int(str(picture["height"]))
-    shown_mm = min(PDF_WIDTH_MM, width * 25.4 / 72)
+    shown_mm = min(PDF_WIDTH_MM, PDF_HEIGHT_MM * width / height, width * 25.4 / 72)
     if pdf.will_page_break(shown_mm * height / width + 12):
         pdf.add_page()
     pdf.ln(4)
     pdf.image(io.BytesIO(content), w=shown_mm, alt_text="")
     pdf.set_font("helvetica", "", 8)
+    pdf.ln(1)
     pdf.cell(text=_latin(f"{_LABELS[str(picture['kind'])]}, {width} x {height} pixels"), new_x="LMARGIN", new_y="NEXT")
 
 
