@@ -142,6 +142,36 @@ def status(
 
 
 @app.command()
+def deliver(
+    config: Annotated[Path, typer.Option("--config", "-c", metavar="F", help="Configuration file with sinks.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder of the record; default: events.directory.", show_default=False)] = None,
+    retry: Annotated[str | None, typer.Option(metavar="SINK", help="Send its dead letters once more.", show_default=False)] = None,
+    send: Annotated[
+        str | None, typer.Option(metavar="SINK", help="Deliver what it has not had; only while nothing runs.", show_default=False)
+    ] = None,
+    drop: Annotated[str | None, typer.Option(metavar="SINK", help="Forget its dead letters.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show how far the sinks are and what they would not take; the program may run meanwhile."""
+    from streamer import deliver_command as command
+    from streamer.errors import UsageError
+
+    settings = _settings(config)
+    folder = out or settings.events.directory
+    if sum(one is not None for one in (retry, send, drop)) > 1:
+        raise UsageError("--retry, --send and --drop: one at a time")
+    if retry is not None:
+        code = command.run_retry(settings, folder, retry)
+    elif send is not None:
+        code = command.run_send(settings, folder, send)
+    elif drop is not None:
+        code = command.run_drop(folder, drop)
+    else:
+        code = command.run_status(settings, folder, as_json=json)
+    raise typer.Exit(code)
+
+
+@app.command()
 def camera(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Videos: one camera each, named after it.", show_default=False)],
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",

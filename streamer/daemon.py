@@ -14,6 +14,7 @@ from typing import Final
 from streamer.app import build_pipeline, build_rules
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
+from streamer.delivery import SinkThreads
 from streamer.errors import ConfigError, SourceError, UsageError
 from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
@@ -31,6 +32,7 @@ from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline
 from streamer.ports import LiveSource
 from streamer.recorder import Recorder
+from streamer.routes import build_sinks
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.sources.credentials import password_of
@@ -43,6 +45,8 @@ _log = getLogger(__name__)
 
 STORE: Final = "events.sqlite"
 VERSION: Final = version("plate-streamer")
+LEAST_DRAIN_S: Final = 1.0
+"""What sinks get to deliver the last events, however long the cameras took to end."""
 
 Stamp = tuple[int, int]
 """Modification time (ns) and size of a file."""
@@ -80,6 +84,7 @@ class Daemon:
         self._pipeline: Pipeline | None = None
         self._host_clock = HostClock()
         self._metrics = Metrics(VERSION)
+        self._sinks = SinkThreads(())
         self._server: HealthServer | None = None
 
     @property
@@ -109,7 +114,9 @@ class Daemon:
             )
             self._metrics.watch(self._service.snapshots)
             self._metrics.watch_queue("recording", self._queue)
+            self._metrics.watch_sinks(self._sinks.snapshots)
             self._metrics.watch_host_clock(self._host_clock.latest)
+            self._sinks.start()
             self._service.start(self.config.cameras)
             undo.pop_all()
 
@@ -148,8 +155,10 @@ class Daemon:
     def stop(self) -> list[str]:
         """Drain and stop everything; gives the names of threads that did not end in time. Raises what ended the analysis."""
         self._stopping = True
+        deadline = time.monotonic() + self.config.live.drain_s
         with self._parts:
-            return self._service.stop(self.config.live.drain_s) if self._service is not None else []
+            left = self._service.stop(self.config.live.drain_s) if self._service is not None else []
+            return left + self._sinks.stop(max(deadline - time.monotonic(), LEAST_DRAIN_S))
 
     def health(self) -> Health:
         """Say how everything is. Any thread."""
@@ -169,6 +178,7 @@ class Daemon:
             dead_threads=dead,
             cameras=tuple(service.snapshots()) if service is not None else (),
             host_clock=self._host_clock.latest(),
+            sinks=self._sinks.snapshots(),
         )
 
     @property
@@ -179,6 +189,8 @@ class Daemon:
     def _recorder(self, pipeline: Pipeline) -> Recorder:
         store = Store(self._directory / STORE, signer_in(self._directory))
         self._parts.callback(store.close)
+        self._sinks = build_sinks(self.config, store, self._directory)
+        self._parts.callback(self._sinks.stop, 0.0)
         sink = JsonlSink(self._directory, self.config.events)
         self._parts.callback(sink.close)
         return Recorder(
@@ -204,6 +216,7 @@ class Daemon:
         ago_s = self._running.seen_ago_s(passage)
         if ago_s is not None and event["state"] != "withdrawn":
             self._metrics.event_latency(passage.source_id, event["state"], max(ago_s, 0.0))
+        self._sinks.wake(event["sequence"])
         self._on_event(event)
 
     def _queue(self) -> QueueState:

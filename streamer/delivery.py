@@ -102,8 +102,9 @@ class SinkThread:
         A sink that fails gets one attempt more. In every state, also before ``start``; idempotent.
         """
         with self._changed:
-            if not self._closing:
-                self._closing, self._deadline = True, self._clock() + drain_s
+            if self._closing:
+                return not self._thread.is_alive()
+            self._closing, self._deadline = True, self._clock() + drain_s
             self._changed.notify_all()
         if self._thread.ident is None:
             self._courier.end()

@@ -22,12 +22,12 @@ from prometheus_client.registry import Collector
 from streamer.errors import SourceReason
 from streamer.live.health_state import HostClockState, QueueState, Recent
 from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
+from streamer.metrics_sinks import PREFIX, label, sink_families
+from streamer.outgoing import SinkSnapshot
 from streamer.ports import StreamFacts
 from streamer.types import ModelInfo
 
 _log = logging.getLogger(__name__)
-
-_PREFIX: Final = "plate_streamer_"
 
 # Fine where the work on two cores lies, and with the default of live.max_age_s (1 s) among them.
 _STAGE_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -87,6 +87,7 @@ class Metrics(Collector):
         self._cameras: Callable[[], Sequence[CameraSnapshot]] = tuple
         self._host_clock: Callable[[], HostClockState | None] = lambda: None
         self._queues: dict[str, Callable[[], QueueState]] = {}
+        self._sinks: Callable[[], Sequence[SinkSnapshot]] = tuple
         self._models: dict[str, ModelInfo] = {}
         self._failures = 0
         self._recent_lock = threading.Lock()
@@ -134,6 +135,10 @@ class Metrics(Collector):
         """Take what gives the state of a queue (``recorder``); it is called at every scrape."""
         self._queues = {**self._queues, name: state}
 
+    def watch_sinks(self, sinks: Callable[[], Sequence[SinkSnapshot]]) -> None:
+        """Take what gives the sinks of the moment; it is called at every scrape."""
+        self._sinks = sinks
+
     def watch_host_clock(self, clock: Callable[[], HostClockState | None]) -> None:
         """Take what gives the state of this machine's clock. It is called at every scrape, so it must not wait for a time service."""
         self._host_clock = clock
@@ -166,7 +171,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give what is asked for at scrape time. What fails is left out, logged and counted, so that the rest is told."""
-        for name, part in (("build", self._build), ("cameras", self._of_cameras), ("queues", self._of_queues), ("clock", self._of_clock)):
+        parts = (self._build, self._of_cameras, self._of_queues, self._of_clock, self._of_sinks)
+        for name, part in zip(("build", "cameras", "queues", "clock", "sinks"), parts, strict=True):
             try:
                 # Whole parts only: a family with half of its cameras would look like cameras that went away.
                 families = list(part())
@@ -175,30 +181,33 @@ class Metrics(Collector):
                 _log.warning("metrics of the %s could not be given", name, exc_info=True)
             else:
                 yield from families
-        failures = CounterMetricFamily(_PREFIX + "scrape_failures", "Parts of the metrics that could not be given.")
+        failures = CounterMetricFamily(PREFIX + "scrape_failures", "Parts of the metrics that could not be given.")
         failures.add_metric([], self._failures)
         yield failures
 
     def _histogram(self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
-        return Histogram(_PREFIX + name, text, labels, registry=self._registry, buckets=buckets)
+        return Histogram(PREFIX + name, text, labels, registry=self._registry, buckets=buckets)
 
     def _build(self) -> Iterator[Metric]:
-        build = InfoMetricFamily(_PREFIX + "build", "Which program this is.")
+        build = InfoMetricFamily(PREFIX + "build", "Which program this is.")
         build.add_metric([], {"version": label(self._version), "python": platform.python_version()})
         yield build
-        models = InfoMetricFamily(_PREFIX + "model", "Which models do the work.", labels=["role"])
+        models = InfoMetricFamily(PREFIX + "model", "Which models do the work.", labels=["role"])
         for role, model in self._models.items():
             models.add_metric([role], {"name": label(model.name), "sha256": label(model.sha256), "backend": label(model.backend)})
         yield models
 
     def _of_queues(self) -> Iterator[Metric]:
-        depth = GaugeMetricFamily(_PREFIX + "queue_entries", "What waits in a queue.", labels=["queue"])
-        oldest = GaugeMetricFamily(_PREFIX + "queue_oldest_age_seconds", "How long the oldest entry has waited.", labels=["queue"])
+        depth = GaugeMetricFamily(PREFIX + "queue_entries", "What waits in a queue.", labels=["queue"])
+        oldest = GaugeMetricFamily(PREFIX + "queue_oldest_age_seconds", "How long the oldest entry has waited.", labels=["queue"])
         for name, give in self._queues.items():
             state = give()
             depth.add_metric([label(name)], state.depth)
             oldest.add_metric([label(name)], state.oldest_s)
         yield from (depth, oldest)
+
+    def _of_sinks(self) -> Iterator[Metric]:
+        return sink_families(self._sinks())
 
     def _of_clock(self) -> Iterator[Metric]:
         clock = self._host_clock()
@@ -210,50 +219,45 @@ class Metrics(Collector):
             ("host_clock_error_seconds", "Largest error of this machine's clock, as estimated.", clock.error_s),
         ):
             if value is not None:
-                yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+                yield GaugeMetricFamily(PREFIX + name, text, value=float(value))
 
     def _of_cameras(self) -> Iterator[Metric]:
         cameras = self._cameras()
         for name, text, get in _COUNTERS:
-            yield _filled(CounterMetricFamily(_PREFIX + name, text, labels=["camera"]), cameras, get)
+            yield _filled(CounterMetricFamily(PREFIX + name, text, labels=["camera"]), cameras, get)
         for name, text, get in _GAUGES:
-            yield _filled(GaugeMetricFamily(_PREFIX + name, text, labels=["camera"]), cameras, get)
+            yield _filled(GaugeMetricFamily(PREFIX + name, text, labels=["camera"]), cameras, get)
         yield _split(
-            CounterMetricFamily(_PREFIX + "frames_dropped", "Frames that were not analysed, by cause.", labels=["camera", "cause"]),
+            CounterMetricFamily(PREFIX + "frames_dropped", "Frames that were not analysed, by cause.", labels=["camera", "cause"]),
             cameras,
             get_args(DropCause),
             lambda camera: camera.dropped,
         )
         yield _split(
-            CounterMetricFamily(_PREFIX + "faults", "Sessions and attempts that ended, by reason.", labels=["camera", "reason"]),
+            CounterMetricFamily(PREFIX + "faults", "Sessions and attempts that ended, by reason.", labels=["camera", "reason"]),
             cameras,
             get_args(SourceReason),
             lambda camera: camera.faults,
         )
         yield _split(
-            GaugeMetricFamily(_PREFIX + "camera_state", "1 for the state that the camera is in.", labels=["camera", "state"]),
+            GaugeMetricFamily(PREFIX + "camera_state", "1 for the state that the camera is in.", labels=["camera", "state"]),
             cameras,
             get_args(CameraState),
             lambda camera: {camera.state: 1},
         )
         yield _split(
-            GaugeMetricFamily(_PREFIX + "blind", "1 for what makes a live camera no use.", labels=["camera", "kind"]),
+            GaugeMetricFamily(PREFIX + "blind", "1 for what makes a live camera no use.", labels=["camera", "kind"]),
             cameras,
             get_args(Blind),
             lambda camera: {camera.blind: 1},
         )
         yield _split(
-            GaugeMetricFamily(_PREFIX + "clock_source", "1 for where times of exposure come from.", labels=["camera", "source"]),
+            GaugeMetricFamily(PREFIX + "clock_source", "1 for where times of exposure come from.", labels=["camera", "source"]),
             cameras,
             ("rtcp", "arrival"),
             lambda camera: {camera.clock: 1},
         )
         yield _streams(cameras)
-
-
-def label(text: str) -> str:
-    """Make a text fit for a label: names of files may hold what UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _duration(seconds: float) -> float:
@@ -289,7 +293,7 @@ def _split(
 
 
 def _streams(cameras: Iterable[CameraSnapshot]) -> Metric:
-    family = InfoMetricFamily(_PREFIX + "stream", "What the camera sends, and how it is decoded.", labels=["camera"])
+    family = InfoMetricFamily(PREFIX + "stream", "What the camera sends, and how it is decoded.", labels=["camera"])
     for camera in cameras:
         if camera.facts is not None:
             facts = camera.facts

@@ -24,14 +24,19 @@ from streamer.config import Config, FileSource
 from streamer.errors import UsageError
 from streamer.events import Event, Making, plate_label, to_line
 from streamer.evidence import EvidenceFolder
+from streamer.outgoing import SinkSnapshot
 from streamer.recorder import Recorder
 from streamer.replay import Progress as Step
 from streamer.replay import ReplaySource, Summary, replay, sources_of_config, sources_of_paths
+from streamer.routes import build_sinks
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
 
 STORE = "events.sqlite"
+DRAIN_S = 3600.0
+"""How long sinks that go on may take at the end; one that fails is left after one attempt more."""
+INTERRUPTED_DRAIN_S = 10.0
 EVENTS_SHOWN = 200
 """Longest table; a log is the place for more."""
 
@@ -52,6 +57,8 @@ def run_replay(
         pipeline = build_pipeline(config, video)
         store = Store(directory / STORE, signer_in(directory))
         stack.callback(store.close)
+        sinks = build_sinks(config, store, directory)
+        stack.callback(sinks.stop, 0.0)
         sink = JsonlSink(directory, config.events)
         stack.callback(sink.close)
         recorder = Recorder(
@@ -62,16 +69,31 @@ def run_replay(
             states=config.events.states,
             clock=lambda: datetime.now(UTC),
         )
+        sinks.start()
         bar = stack.enter_context(_progress(console, sources))
 
         def show(events: Sequence[Event]) -> None:
+            if events:
+                sinks.wake(events[-1]["sequence"])
             if as_json and events:
                 sys.stdout.writelines(to_line(event) + "\n" for event in events)
                 sys.stdout.flush()
 
         summary = replay(sources, pipeline, recorder, stop, batch=config.batch, on_progress=bar, on_events=show)
-    _conclude(console if as_json else _wide_enough(Console()), summary, directory, video)
+        sinks.stop(INTERRUPTED_DRAIN_S if summary.interrupted else DRAIN_S)
+        waiting = [state for state in sinks.snapshots() if state.lag_events or state.dead_letters]
+    out_console = console if as_json else _wide_enough(Console())
+    _conclude(out_console, summary, directory, video)
+    for state in waiting:
+        out_console.print(f"sink {state.name}: {_left(state)}", style="yellow", highlight=False, markup=False)
     return 2 if any(report.error is not None or report.missing_s > 0 for report in summary.reports) else 0
+
+
+def _left(state: SinkSnapshot) -> str:
+    """Say what a sink did not get."""
+    parts = [f"{state.lag_events} events not delivered yet ({state.failure or 'no time left'})"] if state.lag_events else []
+    parts += [f"{state.dead_letters} dead letters"] if state.dead_letters else []
+    return f"{', '.join(parts)}; see plate-streamer deliver --help"
 
 
 def _sources(config: Config, paths: Sequence[str], every: int | None, start: str | None) -> list[ReplaySource]:

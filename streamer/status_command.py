@@ -21,6 +21,7 @@ from rich.text import Text
 
 from streamer.errors import StreamerError
 from streamer.log import redact
+from streamer.sink_table import sinks_table
 
 Status = Mapping[str, Any]
 """The JSON of ``/status``; of another version it may lack something."""
@@ -127,7 +128,8 @@ def view(status: Status, note: str = "") -> Group:
         )
     for camera in status.get("cameras") or ():
         table.add_row(*_row(camera))
-    return Group(*lines, table, *([_text(note, "bold yellow")] if note else []))
+    sinks = [sinks_table(status["sinks"])] if status.get("sinks") else []
+    return Group(*lines, table, *sinks, *([_text(note, "bold yellow")] if note else []))
 
 
 def _watch(console: Console, status: Status, again: Callable[[], Status]) -> int:

@@ -54,8 +54,9 @@ ROOMS: dict[str, set[str]] = {
     "stills": {"types", "errors"},
     "capture": {"types", "ports", "errors", "mailbox"},
     # live cameras
-    "live": {"types", "ports", "errors", "config", "mailbox", "pipeline", "recorder", "events", "log"},
-    "metrics": {"types", "ports", "errors", "live"},
+    "live": {"types", "ports", "errors", "outgoing", "config", "mailbox", "pipeline", "recorder", "events", "log"},
+    "metrics_sinks": {"outgoing"},
+    "metrics": {"types", "ports", "errors", "outgoing", "live", "metrics_sinks"},
     "health": {"types", "ports", "errors", "config", "live", "metrics", "log"},
     "notify": {"errors"},
     "testcamera": {"errors"},
@@ -74,19 +75,24 @@ ROOMS: dict[str, set[str]] = {
     "verify": {"chain", "signing"},
     "package": {"chain", "signing", "verify"},
     "eventreport": {"events"},
+    "routes": {"errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
     "recorder": {"types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
     "replay": {"types", "ports", "errors", "config", "sources", "capture", "mailbox", "pipeline", "events", "recorder"},
     "annotate": {"types", "errors", "pipeline"},
     "eventlog": {"errors", "events"},
     "diff": {"eventlog"},
     "doctor": {"errors", "weights"},
+    "sink_table": set(),
 }
 # Those that put the parts together know everybody below them.
 ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
 ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
-for command in ("demo_live", *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export"))):
+for command in (
+    "demo_live",
+    *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export", "deliver")),
+):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
     "commands",
@@ -97,6 +103,7 @@ ROOMS["cli"] = {
     "cameradoctor_command",
     "verify_command",
     "correct_command",
+    "deliver_command",
     "export_command",
     "config",
     "config_file",
@@ -117,7 +124,7 @@ LIBRARIES: dict[str, set[str]] = {
     "paddle": {"reader"},
     "paddleocr": {"reader"},
     "paddlex": {"reader"},
-    "prometheus_client": {"metrics", "health"},
+    "prometheus_client": {"metrics", "metrics_sinks", "health"},
     "pydantic": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pydantic_core": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pytesseract": {"reader"},
@@ -132,6 +139,8 @@ LIBRARIES: dict[str, set[str]] = {
         "cameradoctor_command",
         "demo_live",
         "verify_command",
+        "deliver_command",
+        "sink_table",
     },
     "scipy": {"tracker", "passages", "diff"},
     "sqlalchemy": {"store"},

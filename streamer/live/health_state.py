@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.live.stats import CameraSnapshot
+from streamer.outgoing import SinkSnapshot
 from streamer.types import ModelInfo
 
 INFERENCE_STUCK_S = 10.0
@@ -73,6 +74,8 @@ class Health:
     """Threads that should run and do not."""
     cameras: tuple[CameraSnapshot, ...]
     host_clock: HostClockState | None
+    sinks: tuple[SinkSnapshot, ...] = ()
+    """One that fails is no problem of the program: its events wait in the store, and the metrics tell."""
 
 
 def needs_restart(health: Health) -> tuple[str, ...]:

@@ -16,13 +16,14 @@ from streamer.config_sinks import (
 from streamer.outgoing import EventSink
 
 
-def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = ()) -> EventSink:
+def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = (), *, beside: bool = False) -> EventSink:
     """Give the sink of a configuration; it connects when it has something to send.
 
     Args:
         name: of the sink.
         config: its section.
         cameras: those that there are; others may come with events.
+        beside: the program may run meanwhile with the same sink: this one must not take its place.
 
     Raises:
         UsageError: a secret or a certificate cannot be had, or the user's own sink cannot be made.
@@ -48,7 +49,7 @@ def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = ()) -> Eve
         case MqttSinkConfig():
             from streamer.sinks.mqtt import MqttSink
 
-            return MqttSink(name, config, cameras)
+            return MqttSink(name, config, cameras, beside=beside)
         case PythonSinkConfig():
             from streamer.sinks.python import PythonSink
 

@@ -42,14 +42,17 @@ class MqttSink:
     batch = 20
     """As many as paho has in flight at once."""
 
-    def __init__(self, name: str, config: MqttSinkConfig, cameras: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, config: MqttSinkConfig, cameras: Sequence[str] = (), *, beside: bool = False) -> None:
         """Take name and section of the sink, and the cameras that there are.
+
+        ``beside``: another one may be connected for the same sink, and it is that one which says whether the program runs.
 
         Raises UsageError: the password or the certificates cannot be had.
         """
         self._config = config
         self._port = config.port or (8883 if config.tls else 1883)
-        self._client_id = config.client_id or f"plate-streamer-{name}"
+        self._beside = beside
+        self._client_id = (config.client_id or f"plate-streamer-{name}") + ("-beside" if beside else "")
         self._password = secret_of(config, "password", name)
         self._tls = tls_context(name, ca_file=config.ca_file, verify=config.verify_tls) if config.tls else None
         if self._tls is not None:
@@ -81,7 +84,7 @@ class MqttSink:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SinkError):  # then the broker says it by itself, by our will
-                if connection.is_alive:
+                if connection.is_alive and not self._beside:
                     connection.publish([_Message(self._topic("status"), "offline", retain=True)])
             connection.close()
 
@@ -91,8 +94,9 @@ class MqttSink:
         self._drop()
         connection = _Connection(self._client(), self._config.host, self._port, self._config.timeout_s)
         self._connection = connection
-        greeting = [_Message(self._topic("status"), "online", retain=True)]
-        self._publish(connection, greeting + [message for camera in self._cameras for message in self._announcement(camera)])
+        if not self._beside:
+            greeting = [_Message(self._topic("status"), "online", retain=True)]
+            self._publish(connection, greeting + [message for camera in self._cameras for message in self._announcement(camera)])
         return connection
 
     def _client(self) -> mqtt.Client:
@@ -103,7 +107,8 @@ class MqttSink:
         if self._tls is not None:
             client.tls_set_context(self._tls)
             client.tls_insecure_set(not self._config.verify_tls)
-        client.will_set(self._topic("status"), "offline", qos=1, retain=True)
+        if not self._beside:
+            client.will_set(self._topic("status"), "offline", qos=1, retain=True)
         return client
 
     def _publish(self, connection: _Connection, messages: Sequence[_Message]) -> None:
@@ -129,7 +134,7 @@ class MqttSink:
             found += self._announcement(source)
         found.append(_Message(self._topic(source, "event"), event.payload, properties=key))
         # A dead letter that is sent again must not take the place of a newer plate.
-        if _tells_a_plate(event.event) and event.event["best"]["time"] >= self._last_times.get(source, ""):
+        if not self._beside and _tells_a_plate(event.event) and event.event["best"]["time"] >= self._last_times.get(source, ""):
             found.append(_Message(self._topic(source, "last"), json.dumps(hass.last_plate(event.event)), retain=True))
         return found
 
