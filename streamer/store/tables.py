@@ -124,3 +124,55 @@ dead_letters = sa.Table(
     sa.Column("buried_at", sa.String(27), nullable=False),
     sa.UniqueConstraint("sink", "sequence", name="dead_letters_once"),
 )
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    # Random samples of events for people to review, see ``streamer.review``.
+    sa.Column("entry", _ROWID, primary_key=True, autoincrement=False),  # in the chain: sizes and seed cannot be chosen afterwards
+    sa.Column("seed", sa.String(32), nullable=False),
+    sa.Column("drawn_at", sa.String(27), nullable=False),
+)
+
+strata = sa.Table(
+    "strata",
+    metadata,
+    # What a sample was drawn from.
+    sa.Column("sample", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),  # UTC
+    sa.Column("given", sa.Boolean, primary_key=True),  # whether the program gave a plate
+    sa.Column("population", sa.BigInteger, nullable=False),  # events when it was drawn, those of earlier samples included
+    sa.Column("drawn", sa.BigInteger, nullable=False),
+)
+
+queue = sa.Table(
+    "queue",
+    metadata,
+    # What was drawn, in the order to review it in; nothing here says which plate it was.
+    sa.Column("id", _ROWID, primary_key=True, autoincrement=True),
+    sa.Column("sample", sa.BigInteger, nullable=False),
+    sa.Column("event_id", sa.String(36), unique=True),  # None: the event was erased (a trigger)
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("day", sa.String(10), nullable=False),
+    sa.Column("given", sa.Boolean, nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("reason", sa.String(32)),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    # What people saw; everything here stands in the payload of the entry, too.
+    sa.Column("entry", _ROWID, primary_key=True, autoincrement=False),
+    sa.Column("item", sa.BigInteger, nullable=False),  # of the queue
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("truth", sa.Text),  # A-Z 0-9; None also when the event was erased (a trigger)
+    sa.Column("reason", sa.String(16)),  # why it is excluded
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("at", sa.String(27), nullable=False),
+    sa.Column("replaced_by", sa.BigInteger),  # entry of a later review of the same item; None: this one holds
+    sa.Index("reviews_item", "item", "entry"),
+    sa.Index("reviews_truth", "truth"),
+)
