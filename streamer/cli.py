@@ -99,6 +99,76 @@ def correct(
     raise typer.Exit(run_correct(folder, event, plate, by=by, why=why, as_json=json))
 
 
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="From this time on: 2026-05-01, 2026-05-01T08:00 (UTC), 30min, 2h, 3d ago.", show_default=False),
+]
+UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.", show_default=False)]
+CamerasOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Of this camera; * and ? stand for others; several times: any of them.", show_default=False),
+]
+
+
+@app.command()
+def events(
+    folder: FolderArgument = Path("out"),
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    plate: Annotated[str | None, typer.Option(help="With this plate; * and ? stand for others.", show_default=False)] = None,
+    fuzzy: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=2, metavar="N", help="Near plates, too: look-alikes (0/O, 8/B) and N other characters.", show_default=False
+        ),
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="preview, final, corrected, withdrawn, of the last revision; default: all but withdrawn.", show_default=False),
+    ] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Of the plate.", show_default=False)] = None,
+    country: Annotated[str | None, typer.Option(metavar="CODE", help="DE, US, US-TX ...", show_default=False)] = None,
+    no_plate: Annotated[bool, typer.Option("--no-plate", help="Those without a plate.")] = False,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many; 0: all.")] = 100,
+    after: Annotated[str | None, typer.Option(metavar="KEY", help="Go on where the last page ended.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the events as they were recorded, one a line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a Parquet file.", show_default=False)] = None,
+) -> None:
+    """Look for events: the newest first; with --fuzzy, the nearest plates first. Corrections count."""
+    from datetime import UTC, datetime
+
+    from streamer.events_command import Wanted, query_of, run_events
+
+    asked: dict[str, Any] = {"since": since, "until": until, "plate": plate, "fuzzy": fuzzy, "min_score": min_score, "country": country}
+    query = query_of(**asked, cameras=camera or [], states=state or [], no_plate=no_plate, now=datetime.now(UTC))
+    raise typer.Exit(run_events(folder, query, Wanted.of(json=json, csv=csv, parquet=parquet, limit=limit, after=after)))
+
+
+@app.command()
+def stats(
+    folder: FolderArgument = Path("out"),
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    by: Annotated[
+        Literal["hour", "day", "month", "hour_of_day"] | None, typer.Option(help="What is counted; default: what fits.", show_default=False)
+    ] = None,
+    show_plates: Annotated[bool, typer.Option("--show-plates", help="Name the plates that were seen most often.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a picture, too.", show_default=False)] = None,
+) -> None:
+    """Count events by time and camera, scores, reasons why there is no plate, and how often plates come again."""
+    from datetime import UTC, datetime
+
+    from streamer.stats_command import Shape, run_stats, span_of
+
+    span = span_of(since=since, until=until, cameras=camera or [], now=datetime.now(UTC))
+    raise typer.Exit(run_stats(folder, span, Shape(by=by, show_plates=show_plates, as_json=json, png=png)))
+
+
 @app.command()
 def verify(
     place: Annotated[Path, typer.Argument(metavar="PLACE", help="The folder of the record (events.directory), or a package.")] = Path(

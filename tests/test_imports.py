@@ -68,6 +68,9 @@ ROOMS: dict[str, set[str]] = {
     "signing": {"errors", "private"},
     "search": {"plates"},
     "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "search"},
+    "moments": {"errors", "events"},
+    "eventtables": {"errors", "events", "private"},
+    "statsplot": {"errors", "private", "store"},
     "outgoing": set(),
     "courier": {"errors", "outgoing", "payloads", "store"},
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
@@ -91,7 +94,10 @@ ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
 for command in (
     "demo_live",
-    *(f"{name}_command" for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export", "deliver")),
+    *(
+        f"{name}_command"
+        for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export", "deliver", "events", "stats")
+    ),
 ):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
 ROOMS["cli"] = {
@@ -105,6 +111,8 @@ ROOMS["cli"] = {
     "correct_command",
     "deliver_command",
     "export_command",
+    "events_command",
+    "stats_command",
     "config",
     "config_file",
     "errors",
@@ -119,12 +127,14 @@ LIBRARIES: dict[str, set[str]] = {
     "av": {"sources", "annotate", "doctor", "testcamera"},
     "cryptography": {"signing"},
     "fpdf": {"eventreport"},
+    "matplotlib": {"statsplot"},
     "onnxruntime": {"detector", "reader", "weightrecipes", "doctor"},
     "openvino": {"detector", "reader", "doctor"},
     "paddle": {"reader"},
     "paddleocr": {"reader"},
     "paddlex": {"reader"},
     "prometheus_client": {"metrics", "metrics_sinks", "health"},
+    "pyarrow": {"eventtables"},
     "pydantic": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pydantic_core": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pytesseract": {"reader"},
@@ -140,6 +150,8 @@ LIBRARIES: dict[str, set[str]] = {
         "demo_live",
         "verify_command",
         "deliver_command",
+        "events_command",
+        "stats_command",
         "sink_table",
     },
     "scipy": {"tracker", "passages", "diff"},
