@@ -48,12 +48,14 @@ class Web:
 
     def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
+        self.accepted: list[Request] = []
+        """Those that were answered with 2xx."""
         self.answer: Callable[[Request], int] = lambda request: 204
         self.headers: dict[str, str] = {}
         self.body = b""
         self._context = context
-        self._open: list[socket.socket] = []
-        self._server: ThreadingHTTPServer | None = None
+        self.open: list[socket.socket] = []
+        self._server: _Server | None = None
         self.port = port
         self.come()
 
@@ -62,48 +64,8 @@ class Web:
         return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}/plates"
 
     def come(self) -> None:
-        web = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 60
-
-            def setup(self) -> None:
-                super().setup()
-                web._open.append(self.connection)
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-                try:
-                    status = web.answer(request)
-                except ConnectionError:
-                    self.close_connection = True
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    return
-                web.requests.append(request)
-                self.send_response(status)
-                for name, value in web.headers.items():
-                    self.send_header(name, value)
-                if status != 204:
-                    self.send_header("Content-Length", str(len(web.body)))
-                self.end_headers()
-                if status != 204:
-                    self.wfile.write(web.body)
-
-            do_PUT = do_POST  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-            def handle_error(self, *_: object) -> None:
-                pass  # clients go away
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.web = self
         if self._context is not None:
             self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
@@ -115,10 +77,56 @@ class Web:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
-            for connection in self._open:
+            for connection in self.open:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-            self._open.clear()
+            self.open.clear()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    web: Web
+
+    def handle_error(self, *_: object) -> None:
+        pass  # clients go away
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.web.open.append(self.connection)
+
+    def do_POST(self) -> None:
+        web = self.server.web
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        try:
+            status = web.answer(request)
+        except ConnectionError:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        web.requests.append(request)
+        if 200 <= status < 300:
+            web.accepted.append(request)
+        self.send_response(status)
+        for name, value in web.headers.items():
+            self.send_header(name, value)
+        answer = b"" if status == 204 else web.body
+        if status != 204:
+            self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_PUT = do_POST  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class Stream:

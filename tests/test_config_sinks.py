@@ -9,7 +9,17 @@ import pytest
 
 from streamer.config import Config
 from streamer.config_file import check, load_config
-from streamer.config_sinks import CsvSinkConfig, FilterConfig, MqttSinkConfig, RetryConfig, WebhookSinkConfig
+from streamer.config_sinks import (
+    CsvSinkConfig,
+    FilterConfig,
+    JsonlSinkConfig,
+    MqttSinkConfig,
+    PythonSinkConfig,
+    RetryConfig,
+    SinkSection,
+    SyslogSinkConfig,
+    WebhookSinkConfig,
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -99,3 +109,34 @@ def test_secrets_are_not_in_what_the_configuration_shows() -> None:
 def test_previews_may_be_wanted_where_they_are_recorded(tmp_path: Path) -> None:
     text = "events: {states: all}\nsinks: {a: {type: csv, directory: x, filter: {states: [preview, withdrawn]}}}\n"
     assert check(write(tmp_path, text)) == []
+
+
+# The example
+
+EXAMPLES = {"directory", "host", "port", "url", "client_id", "user", "ca_file", "path", "factory", "template", "start"}
+SECRETS = re.compile(r"^ +#? *(secret|token|password)(_env)?: ")
+
+
+def test_the_example_names_every_key_of_every_sink_at_its_default(tmp_path: Path, root: Path) -> None:
+    text = (root / "configs" / "sinks.yaml").read_text(encoding="utf-8")
+    lines = [re.sub(r"^( +)# ( *(?:[a-z_]+|- ).*)$", _uncommented, line) for line in text.splitlines()]
+    file = write(tmp_path, "\n".join(line for line in lines if not SECRETS.match(line)))
+    sinks = load_config(file).sinks
+    kinds = {type(sink) for sink in sinks.values()}
+    assert kinds == {CsvSinkConfig, JsonlSinkConfig, SyslogSinkConfig, WebhookSinkConfig, MqttSinkConfig, PythonSinkConfig}
+    common = set(SinkSection.model_fields)
+    assert sinks["table"].model_fields_set >= common
+    for sink in sinks.values():
+        own = set(type(sink).model_fields) - common
+        left_out = {name for name in own if name in sink.secrets or name.endswith("_env")}
+        assert own - left_out <= sink.model_fields_set, sink.type
+        for name in own - left_out - EXAMPLES:
+            if not name.endswith("_file") and name != "type":
+                assert getattr(sink, name) == type(sink).model_fields[name].default, name
+    assert sinks["table"].filter == FilterConfig()
+    assert sinks["table"].retry == RetryConfig()
+
+
+def _uncommented(match: re.Match[str]) -> str:
+    """Take a commented-out key as one, and leave sentences alone."""
+    return f"{match[1]}{match[2]}" if re.match(r" *[a-z_]+:( |$)", match[2]) and "not here" not in match[0] else match[0]
