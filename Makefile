@@ -1,7 +1,7 @@
-# make demo | demo-live | test | check | bench | bench-live | clean. Each does its own set-up: virtual environment, packages, weights.
+# make demo | demo-live | test | check | bench | bench-live | bench-store | clean. Each does its own set-up: virtual environment, packages, weights.
 # VENV=folder takes another virtual environment, PYTHON=program another Python (3.11 or newer).
 
-TARGETS := setup demo demo-live test check bench bench-live clean
+TARGETS := setup demo demo-live test check bench bench-live bench-store clean
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := demo
 MAKEFLAGS += --no-print-directory
@@ -75,6 +75,10 @@ bench: setup weights/.starters
 
 bench-live: setup
 	"$(VENV)/bin/python" -m train.bench_live
+
+# Half an hour and 30 GB of disk the first time; the store stays in out/bench-store.
+bench-store: $(venv)/.installed
+	"$(VENV)/bin/python" -m train.bench_store
 
 # The virtual environment and the weights stay: they are slow to get.
 clean:

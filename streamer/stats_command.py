@@ -126,7 +126,7 @@ def _print(found: Statistics, by: Period) -> None:
     console.print(_bars("plate was seen", classes_of(visitors.by_times), unit="plates"))
     console.print(f"{visitors.plates} different plates, {visitors.repeated} of them seen more than once")
     if visitors.most:
-        console.print(_bars("plate", dict(visitors.most), unit="times"))
+        console.print(_bars("plate", dict(visitors.most), unit="times", shares=False))
 
 
 def classes_of(by_times: Mapping[int, int]) -> dict[str, int]:
@@ -164,15 +164,16 @@ def _cameras(found: Statistics) -> list[tuple[str, int]]:
     return sorted(events.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _bars(name: str, counts: Mapping[str, int], unit: str = "events") -> Table:
+def _bars(name: str, counts: Mapping[str, int], unit: str = "events", *, shares: bool = True) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column(name, no_wrap=True)
     table.add_column(unit, justify="right")
-    table.add_column("share", justify="right")
+    table.add_column("share" if shares else "", justify="right")
     table.add_column("")
     total, most = sum(counts.values()), max(counts.values(), default=0)
     for label, number in counts.items():
-        table.add_row(label, str(number), f"{100 * _share(number, total):.1f} %", "#" * round(_BAR * _share(number, most)))
+        share = f"{100 * _share(number, total):.1f} %" if shares else ""
+        table.add_row(label, str(number), share, "#" * round(_BAR * _share(number, most)))
     return table
 
 

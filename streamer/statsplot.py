@@ -46,6 +46,7 @@ def plot(found: Statistics, by: Period, file: Path) -> None:
     reasons = {"read": found.events - sum(found.by_reason.values())} | dict(found.by_reason)
     axes["reason"].barh(list(reasons)[::-1], list(reasons.values())[::-1])
     axes["reason"].set(title="plates, and why there is none", xlabel="events")
+    axes["reason"].locator_params(axis="x", nbins=4)
     times: dict[int, int] = {}
     for seen, plates in found.visitors.by_times.items():
         times[min(seen, _MOST_TIMES)] = times.get(min(seen, _MOST_TIMES), 0) + plates
