@@ -170,6 +170,64 @@ def stats(
 
 
 @app.command()
+def review(
+    folder: FolderArgument = Path("out"),
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Draw so many more events; default: 200 the first time.", show_default=False)
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help="The same seed draws the same events; default: a new one.", show_default=False)] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the plate before the truth is typed: who sees it agrees too easily.")] = False,
+    correct: Annotated[bool, typer.Option("--correct", help="A truth that differs becomes a correction, too.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who reviews; default: the user.", show_default=False)] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Write what is left as a table to fill in.", show_default=False)
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option("--import", metavar="CSV", help="Take such a table in.", show_default=False)] = None,
+) -> None:
+    """Draw events at random and take the truth about them from people, for `report`; days are whole ones, in UTC."""
+    import getpass
+    from datetime import UTC, datetime
+
+    from streamer.report_command import span_of
+    from streamer.review_command import How, run_review
+
+    span = span_of(since, until, camera or [], datetime.now(UTC))
+    how = How(by or getpass.getuser(), show=show, correct=correct)
+    raise typer.Exit(run_review(folder, span, size=size, seed=seed, how=how, export=export, sheet=sheet))
+
+
+@app.command()
+def report(
+    folder: FolderArgument = Path("out"),
+    since: SinceOption = None,
+    until: UntilOption = None,
+    camera: CamerasOption = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Vehicles that somebody else counted: camera,day,vehicles; tells the capture rate.", show_default=False
+        ),
+    ] = None,
+    error: Annotated[float, typer.Option(min=0, max=100, metavar="PERCENT", help="Error that is allowed.")] = 0.5,
+    misses: Annotated[bool, typer.Option("--misses", help="List each passage without a plate.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one page with pictures, too.", show_default=False)] = None,
+    png: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the pictures, too.", show_default=False)] = None,
+) -> None:
+    """Say how good the record is, in the words of contracts, from what was reviewed; days are whole ones, in UTC."""
+    from datetime import UTC, datetime
+
+    from streamer.report_command import Outputs, run_report, span_of
+
+    span = span_of(since, until, camera or [], datetime.now(UTC))
+    outputs = Outputs(as_json=json, html=html, png=png, misses=misses)
+    raise typer.Exit(run_report(folder, span, counts=counts, allowed_error=error / 100, outputs=outputs))
+
+
+@app.command()
 def verify(
     place: Annotated[Path, typer.Argument(metavar="PLACE", help="The folder of the record (events.directory), or a package.")] = Path(
         "out"

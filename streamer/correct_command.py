@@ -32,20 +32,29 @@ def run_correct(folder: Path, event_id: str, plate: str, *, by: str | None, why:
     if not (folder / STORE).is_file():
         raise UsageError(f"{folder / STORE}: there is no event store")
     with Store(folder / STORE, signer_in(folder), alone=False) as store:
-        revisions = store.revisions(event_id)
-        if not revisions:
-            raise UsageError(f"{event_id}: there is no such event in {folder}")
-        last: Event = json.loads(revisions[-1].line)
-        if last["state"] not in ("final", "corrected"):
-            raise UsageError(f"{event_id}: is {last['state']}, and only what is final can be corrected")
-
-        def make(place: Place) -> Event:
-            return corrected(last, place, plate=text, by=by or getpass.getuser(), why=why, salt=new_salt(), written_at=datetime.now(UTC))
-
-        (event,) = store.append([make])
+        last, event = record_correction(store, event_id, text, by=by or getpass.getuser(), why=why)
     if as_json:
         sys.stdout.write(to_line(event) + "\n")
     else:
         before = last["correction"]["plate"] if last["correction"] else last["plate"]
         sys.stderr.write(f"{event_id}: revision {event['revision']}: {before or 'no plate'} is {text or 'no plate'}\n")
     return 0
+
+
+def record_correction(store: Store, event_id: str, text: str | None, *, by: str, why: str) -> tuple[Event, Event]:
+    """Record a correction; gives the revision before it, and its own.
+
+    Raises UsageError: no such event, or it is not over; StoreError.
+    """
+    revisions = store.revisions(event_id)
+    if not revisions:
+        raise UsageError(f"{event_id}: there is no such event in {store.name}")
+    last: Event = json.loads(revisions[-1].line)
+    if last["state"] not in ("final", "corrected"):
+        raise UsageError(f"{event_id}: is {last['state']}, and only what is final can be corrected")
+
+    def make(place: Place) -> Event:
+        return corrected(last, place, plate=text, by=by, why=why, salt=new_salt(), written_at=datetime.now(UTC))
+
+    (event,) = store.append([make])
+    return last, event

@@ -67,7 +67,7 @@ ROOMS: dict[str, set[str]] = {
     "chain": set(),
     "signing": {"errors", "private"},
     "search": {"plates"},
-    "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "search"},
+    "store": {"types", "errors", "events", "config", "log", "private", "chain", "signing", "search", "review"},
     "moments": {"errors", "events"},
     "eventtables": {"errors", "events", "private"},
     "statsplot": {"errors", "private", "store"},
@@ -86,6 +86,14 @@ ROOMS: dict[str, set[str]] = {
     "diff": {"eventlog"},
     "doctor": {"errors", "weights"},
     "sink_table": set(),
+    # how good the record is: from what people reviewed
+    "review": {"errors", "plates"},
+    "reviewsheet": {"errors", "review"},
+    "quality": set(),
+    "qualityreport": {"quality", "review"},
+    "qualitywords": set(),
+    "qualityplots": {"errors", "qualityreport"},
+    "qualitypage": {"events", "quality", "qualityreport", "qualitywords", "review"},
 }
 # Those that put the parts together know everybody below them.
 ROOMS["app"] = set(ROOMS)
@@ -96,7 +104,20 @@ for command in (
     "demo_live",
     *(
         f"{name}_command"
-        for name in ("run", "status", "camera", "cameradoctor", "verify", "correct", "export", "deliver", "events", "stats")
+        for name in (
+            "run",
+            "status",
+            "camera",
+            "cameradoctor",
+            "verify",
+            "correct",
+            "export",
+            "deliver",
+            "events",
+            "stats",
+            "review",
+            "report",
+        )
     ),
 ):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
@@ -113,6 +134,8 @@ ROOMS["cli"] = {
     "export_command",
     "events_command",
     "stats_command",
+    "review_command",
+    "report_command",
     "config",
     "config_file",
     "errors",
@@ -127,7 +150,7 @@ LIBRARIES: dict[str, set[str]] = {
     "av": {"sources", "annotate", "doctor", "testcamera"},
     "cryptography": {"signing"},
     "fpdf": {"eventreport"},
-    "matplotlib": {"statsplot"},
+    "matplotlib": {"statsplot", "qualityplots"},
     "onnxruntime": {"detector", "reader", "weightrecipes", "doctor"},
     "openvino": {"detector", "reader", "doctor"},
     "paddle": {"reader"},
@@ -138,8 +161,11 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pydantic_core": {"config", "config_section", "config_cameras", "config_sinks", "config_file", "config_messages"},
     "pytesseract": {"reader"},
+    "confluent_kafka": {"sinks"},
     "httpx": {"sinks"},
     "paho": {"sinks"},
+    "psycopg": {"sinks"},
+    "redis": {"sinks"},
     "rich": {
         "commands",
         "replay_command",
@@ -151,6 +177,7 @@ LIBRARIES: dict[str, set[str]] = {
         "verify_command",
         "deliver_command",
         "events_command",
+        "report_command",
         "stats_command",
         "sink_table",
     },
