@@ -11,6 +11,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
@@ -19,8 +22,9 @@ from streamer.errors import UsageError
 from streamer.events import plate_that_holds
 from streamer.plates import distance
 from streamer.search import skeleton
-from streamer.store import Store, new_event_id
+from streamer.store import Store, new_event_id, tables
 from streamer.store import search as search_module
+from streamer.store.database import MIGRATIONS
 from streamer.store.query import Key, Query
 from streamer.store.search import Search
 from streamer.store.statistics import Span, StatisticsOf
@@ -287,22 +291,26 @@ def test_hours_of_the_day_are_those_of_all_days(filled):
 
 def test_what_is_erased_is_counted_nowhere_and_found_nowhere(tmp_path, make_event):
     """Whoever deletes rows, in whatever order."""
-    rng = random.Random(11)  # noqa: S311 (repeatable on purpose)
     with Store(tmp_path / "events.db") as store:
-        last = fill(store, make_event, rng, 80, 60)
-        while last:
-            gone = [last.pop(rng.randrange(len(last))) for _ in range(min(len(last), 20))]
-            with store.transaction("written") as connection:
-                for event in gone:
-                    connection.exec_driver_sql("DELETE FROM events WHERE event_id = ?", (event["event_id"],))
-            assert told(store, Span(), "day") == counted(last, 10)
-            with store.transaction("read") as connection:
-                known = set(connection.exec_driver_sql("SELECT text FROM plates").scalars())
-                rows = set(connection.exec_driver_sql("SELECT text FROM events WHERE text IS NOT NULL").scalars())
-            assert known == rows
-        assert StatisticsOf(store).ends() is None
+        erase_all(store, fill(store, make_event, random.Random(11), 80, 60))  # noqa: S311 (repeatable on purpose)
+
+
+def erase_all(store: Store, last: list[dict[str, Any]]) -> None:
+    """Erase events, some at a time, and look what is left."""
+    rng = random.Random(12)  # noqa: S311 (repeatable on purpose)
+    while last:
+        gone = [last.pop(rng.randrange(len(last))) for _ in range(min(len(last), 20))]
+        with store.transaction("written") as connection:
+            for event in gone:
+                connection.execute(sa.delete(tables.events).where(tables.events.c.event_id == event["event_id"]))
+        assert told(store, Span(), "day") == counted(last, 10)
         with store.transaction("read") as connection:
-            assert connection.exec_driver_sql("SELECT * FROM tallies").all() == []
+            known = set(connection.exec_driver_sql("SELECT text FROM plates").scalars())
+            rows = set(connection.exec_driver_sql("SELECT text FROM events WHERE text IS NOT NULL").scalars())
+        assert known == rows
+    assert StatisticsOf(store).ends() is None
+    with store.transaction("read") as connection:
+        assert connection.exec_driver_sql("SELECT * FROM tallies").all() == []
 
 
 def test_an_erased_plate_is_in_no_byte_of_the_store(tmp_path, make_event):
@@ -326,3 +334,31 @@ def test_an_erased_plate_is_in_no_byte_of_the_store(tmp_path, make_event):
         content = one.read_bytes()
         for text in ("SECRET77", skeleton("SECRET77"), skeleton("SECRET77")[::-1]):
             assert text.encode() not in content, one
+
+
+def test_a_store_of_before_is_brought_up_to_date(tmp_path, filled):
+    """As the first version of the tables had it, with the same events."""
+    store, last = filled
+    old = tmp_path / "old.db"
+    engine = sa.create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    copy = sqlite3.connect(old)
+    with copy:
+        copy.execute("ATTACH ? AS new", (store.name,))
+        for table in ("entries", "events", "head"):
+            columns = {row[1] for row in copy.execute(f"PRAGMA main.table_info({table})")}
+            both = ", ".join(columns & {row[1] for row in copy.execute(f"PRAGMA new.table_info({table})")})
+            copy.execute(f"DELETE FROM main.{table}")  # noqa: S608 (names from this file)
+            copy.execute(f"INSERT INTO main.{table} ({both}) SELECT {both} FROM new.{table}")  # noqa: S608
+    copy.close()
+    with Store(old) as updated:
+        for span in (Span(), Span(since=hour(5), until=hour(30))):
+            assert told(updated, span, "day") == told(store, span, "day")
+        for query in (Query(), Query(plate="AB123", edits=2), Query(plate="*23"), Query(states=frozenset({"corrected"}))):
+            assert paged(Search(updated), query, 50) == paged(Search(store), query, 50)
+        erase_all(updated, list(last))
