@@ -216,6 +216,105 @@ class MqttSinkConfig(SinkSection):
     secrets: ClassVar[tuple[str, ...]] = ("password",)
 
 
+class RedisSinkConfig(SinkSection):
+    """A stream of Redis (or Valkey): one entry an event."""
+
+    type: Literal["redis"]
+    host: str = Field(min_length=1)
+    port: Port = 6379
+    database: int = Field(default=0, ge=0)
+    stream: str = Field(default="plate-streamer", min_length=1)
+    max_length: int | None = Field(default=None, ge=1)
+    """Entries that the stream keeps, about; without it, all."""
+    tls: bool = False
+    ca_file: Path | None = None
+    verify_tls: bool = True
+    user: str | None = None
+    password: SecretStr | None = None
+    """Better: ``password_file`` or ``password_env``."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    timeout_s: float = Field(default=5.0, gt=0)
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+
+class NatsSinkConfig(SinkSection):
+    """NATS JetStream: a stream there must take SUBJECT.CAMERA."""
+
+    type: Literal["nats"]
+    host: str = Field(min_length=1)
+    port: Port = 4222
+    subject: str = Field(default="plates", pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", description="words with dots between them")
+    tls: bool = False
+    ca_file: Path | None = None
+    verify_tls: bool = True
+    user: str | None = None
+    password: SecretStr | None = None
+    """Better: ``password_file`` or ``password_env``."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    token: SecretStr | None = None
+    """Better: ``token_file`` or ``token_env``."""
+    token_file: Path | None = None
+    token_env: str | None = None
+    timeout_s: float = Field(default=5.0, gt=0)
+
+    secrets: ClassVar[tuple[str, ...]] = ("password", "token")
+
+
+class KafkaSinkConfig(SinkSection):
+    """A topic of Kafka, keyed by camera, so that each camera's events keep their order."""
+
+    type: Literal["kafka"]
+    brokers: tuple[Annotated[str, Field(pattern=r"^[^\s,]+:\d+$", description="host:port")], ...]
+    topic: str = Field(default="plates", pattern=r"^[A-Za-z0-9._-]{1,249}$", description="letters, digits, '.', '_' and '-'")
+    tls: bool = False
+    ca_file: Path | None = None
+    verify_tls: bool = True
+    user: str | None = None
+    password: SecretStr | None = None
+    """Better: ``password_file`` or ``password_env``."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How user and password are proved (SASL)."""
+    settings: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9._]*$")], str] = Field(default={})
+    """Further settings of librdkafka."""
+    timeout_s: float = Field(default=10.0, gt=0)
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+    @field_validator("brokers")
+    @classmethod
+    def _some_broker(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise _wrong("must name a broker at least, host:port")
+        return value
+
+
+class PostgresqlSinkConfig(SinkSection):
+    """A table of PostgreSQL, a row an event, each once."""
+
+    type: Literal["postgresql"]
+    host: str = Field(min_length=1)
+    port: Port = 5432
+    database: str = Field(min_length=1)
+    table: str = Field(default="plate_events", pattern=r"^([A-Za-z_]\w*\.)?[A-Za-z_]\w*$", description="a name, or schema.name")
+    """Made if it is not there."""
+    tls: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
+    """As libpq's sslmode."""
+    ca_file: Path | None = None
+    user: str = Field(min_length=1)
+    password: SecretStr | None = None
+    """Better: ``password_file`` or ``password_env``."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    timeout_s: float = Field(default=5.0, gt=0)
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+
 class PythonSinkConfig(SinkSection):
     """A sink of your own: an object with ``write(lines)`` and ``close()``."""
 
@@ -230,6 +329,15 @@ class PythonSinkConfig(SinkSection):
 
 
 SinkConfig = Annotated[
-    JsonlSinkConfig | CsvSinkConfig | SyslogSinkConfig | WebhookSinkConfig | MqttSinkConfig | PythonSinkConfig,
+    JsonlSinkConfig
+    | CsvSinkConfig
+    | SyslogSinkConfig
+    | WebhookSinkConfig
+    | MqttSinkConfig
+    | RedisSinkConfig
+    | NatsSinkConfig
+    | KafkaSinkConfig
+    | PostgresqlSinkConfig
+    | PythonSinkConfig,
     Field(discriminator="type"),
 ]

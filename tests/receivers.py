@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -239,6 +240,8 @@ class Broker:
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: " (stopped)" in Path(f"/proc/{self._process.pid}/status").read_text())
 
 
 @contextmanager

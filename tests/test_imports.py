@@ -75,7 +75,7 @@ ROOMS: dict[str, set[str]] = {
     "courier": {"errors", "outgoing", "payloads", "store"},
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
     "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private"},
-    "verify": {"chain", "signing"},
+    "verify": {"chain", "signing", "events"},
     "package": {"chain", "signing", "verify"},
     "eventreport": {"events"},
     "routes": {"errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from streamer.config_sinks import (
     CsvSinkConfig,
     JsonlSinkConfig,
+    KafkaSinkConfig,
     MqttSinkConfig,
+    NatsSinkConfig,
+    PostgresqlSinkConfig,
     PythonSinkConfig,
+    RedisSinkConfig,
     SinkConfig,
     SyslogSinkConfig,
     WebhookSinkConfig,
@@ -50,7 +54,29 @@ def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = (), *, bes
             from streamer.sinks.mqtt import MqttSink
 
             return MqttSink(name, config, cameras, beside=beside)
+        case RedisSinkConfig() | NatsSinkConfig() | KafkaSinkConfig() | PostgresqlSinkConfig():
+            return _make_server_sink(name, config)
         case PythonSinkConfig():
             from streamer.sinks.python import PythonSink
 
             return PythonSink(name, config)
+
+
+def _make_server_sink(name: str, config: RedisSinkConfig | NatsSinkConfig | KafkaSinkConfig | PostgresqlSinkConfig) -> EventSink:
+    match config:
+        case RedisSinkConfig():
+            from streamer.sinks.redis import RedisSink
+
+            return RedisSink(name, config)
+        case NatsSinkConfig():
+            from streamer.sinks.nats import NatsSink
+
+            return NatsSink(name, config)
+        case KafkaSinkConfig():
+            from streamer.sinks.kafka import KafkaSink
+
+            return KafkaSink(name, config)
+        case PostgresqlSinkConfig():
+            from streamer.sinks.postgresql import PostgresqlSink
+
+            return PostgresqlSink(name, config)
