@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 PAGE: Final = 200
 """Events that are read at once."""
 SAVE_EVERY_S: Final = 0.5
-"""Among many events, the cursor is written so often: a write is as slow as the disk, and what a crash repeats has the same key."""
+"""The cursor is written so often at most: a write is as slow as the disk, and what a crash repeats has the same key."""
 JITTER: Final = 0.2
 """Waits vary by this share, so that sinks which failed together do not come back in one breath."""
 LONGEST_ASKED_S: Final = 3600.0
@@ -64,8 +64,10 @@ class Courier:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = _utc_now,
         rng: random.Random | None = None,
+        save_every_s: float = SAVE_EVERY_S,
     ) -> None:
         """Take built parts; a sink of a new name gets its place in the store. Raises StoreError."""
+        self._save_every_s = save_every_s
         self._route = route
         self._deliveries = deliveries
         self._clock = clock
@@ -83,6 +85,11 @@ class Courier:
         self._failing_since: float | None = None
         self._refusals = (0, 0)  # of the event at the head: its sequence number, how often
         self._alone_until = 0
+
+    @property
+    def has_to_save(self) -> bool:
+        """The cursor is not written yet: ``run`` must come again within ``SAVE_EVERY_S``."""
+        return self._position != self._saved
 
     def tell(self, sequence: int) -> None:
         """Take that the store has events up to this one."""
@@ -168,7 +175,7 @@ class Courier:
         if not wanted:
             with self._lock:
                 self._position = max(self._position, stored[-1].sequence)
-        self._save()
+        self._save_if_due()
         return True
 
     def _outgoing(self, stored: StoredEvent, event: Mapping[str, Any]) -> Outgoing:
@@ -191,8 +198,7 @@ class Courier:
             self._delivered += len(events)
             self._position = events[-1].sequence
         self._goes_on()
-        if self._clock() - self._saved_at >= SAVE_EVERY_S:
-            self._save()
+        self._save_if_due()
         return len(events)
 
     def _hand_over(self, events: Sequence[Outgoing]) -> None:
@@ -258,6 +264,10 @@ class Courier:
         with self._lock:
             self._dead -= 1
 
+    def _save_if_due(self) -> None:
+        if self._clock() - self._saved_at >= self._save_every_s:
+            self._save()
+
     def _save(self) -> None:
         if self._position != self._saved:
             self._deliveries.move(self._route.name, self._position)
@@ -299,7 +309,7 @@ class Courier:
 
     def _caught_up(self, known: int) -> None:
         """Erased events are never read: what was known before the store had nothing is done."""
-        self._save()
+        self._save_if_due()
         dead = self._deliveries.count_dead().get(self._route.name, 0)  # the command `deliver` takes some back
         with self._lock:
             self._dead = dead

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
-from streamer.courier import Courier
+from streamer.courier import SAVE_EVERY_S, Courier
 from streamer.outgoing import SinkSnapshot
 from streamer.ports import Sink
 
@@ -138,7 +138,8 @@ class SinkThread:
             if last:
                 return False
             if wait_s is None:
-                self._changed.wait_for(lambda: self._woken or self._closing, self._poll_s)
+                poll_s = min(self._poll_s, SAVE_EVERY_S) if self._courier.has_to_save else self._poll_s
+                self._changed.wait_for(lambda: self._woken or self._closing, poll_s)
             else:
                 self._changed.wait_for(lambda: self._closing, wait_s)
         return True

@@ -46,7 +46,7 @@ def test_the_help_of_the_program_does_not_even_load_pydantic(module: str) -> Non
     assert "pydantic" not in modules
 
 
-@pytest.mark.parametrize("command", ["replay", "read", "check", "doctor", "diff", "weights"])
+@pytest.mark.parametrize("command", ["replay", "read", "check", "doctor", "diff", "deliver", "weights"])
 def test_each_command_explains_itself_and_loads_nothing_heavy(command: str) -> None:
     output, code, modules = run("streamer.cli", command, "--help")
     assert code == "0"

@@ -68,6 +68,7 @@ class Stage:
         self.deliveries = Deliveries(self.store)
         self.clock = Clock()
         self.sink = Sink()
+        self.save_every_s = 0.0
         self._make_event = make_event
 
     def add(self, count=1, more=None, **fields):
@@ -76,7 +77,7 @@ class Stage:
     def courier(self, start="beginning", wants=lambda event: True, payload=lambda event, line: line, **policy):
         policy = {"backoff_min_s": 1.0, "backoff_max_s": 8.0} | policy
         route = Route("hook", "test", self.sink, RetryPolicy(**policy), wants, payload, start)
-        return Courier(route, self.deliveries, clock=self.clock, wall=self.clock.wall, rng=random.Random(1))  # noqa: S311
+        return Courier(route, self.deliveries, clock=self.clock, wall=self.clock.wall, rng=random.Random(1), save_every_s=self.save_every_s)  # noqa: S311
 
     def dead(self):
         return {letter.sequence: (letter.attempts, letter.error) for letter in self.deliveries.dead_letters("hook")}
@@ -301,6 +302,23 @@ def test_it_stops_between_two_sends_and_keeps_what_was_done(stage):
     assert stage.deliveries.cursor("hook") == 6
     assert stage.sink.closed == 1
     assert courier.snapshot(alive=False).state == "stopped"
+
+
+def test_among_many_events_the_cursor_is_written_now_and_then(stage):
+    stage.save_every_s = 0.5
+    stage.add(5)
+    courier = stage.courier()
+    courier.run(never)
+    assert stage.deliveries.cursor("hook") == 0
+    assert courier.has_to_save
+    stage.clock.now += 0.5
+    courier.run(never)
+    assert stage.deliveries.cursor("hook") == 5
+    assert not courier.has_to_save
+    stage.add(1)
+    courier.run(never)
+    courier.end()
+    assert stage.deliveries.cursor("hook") == 6
 
 
 def test_lag_counts_from_what_it_was_told_and_from_the_oldest_that_waits(stage):

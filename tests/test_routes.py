@@ -94,6 +94,30 @@ def test_what_cannot_work_is_said_at_the_start(place, sinks, message):
         build_sinks(config, store, place.out)
 
 
+@pytest.mark.parametrize(
+    ("section", "library"),
+    [
+        ({"type": "webhook", "url": "http://h/"}, "httpx"),
+        ({"type": "mqtt", "host": "h"}, "paho"),
+        ({"type": "redis", "host": "h"}, "redis"),
+        ({"type": "kafka", "brokers": ["h:1"]}, "confluent_kafka"),
+        ({"type": "postgresql", "host": "h", "database": "d", "user": "u"}, "psycopg"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_its_extra(place, section, library):
+    file = place.write(a=section) and place.file
+    code = f"import sys; sys.modules[{library!r}] = None; from streamer.cli import main; main()"
+    (place.out).mkdir()
+    with place.store():
+        pass
+    done = subprocess.run(
+        [sys.executable, "-c", code, "deliver", "-c", str(file), "--retry", "a"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"pip install 'plate-streamer[{section['type']}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_receiver_that_is_away_is_no_obstacle_at_the_start(place):
     config = place.write(
         hook={"type": "webhook", "url": f"http://127.0.0.1:{free_port()}/"},

@@ -13,6 +13,7 @@ from streamer.errors import SinkError
 from streamer.outgoing import RetryPolicy
 from streamer.store import Store, new_event_id
 from streamer.store.deliveries import Deliveries
+from tests.receivers import wait_until
 
 SOON_S = 10.0
 
@@ -72,7 +73,7 @@ class Stage:
     def close(self):
         for thread, sink in self._threads:
             sink.open_gate.set()
-            assert thread.stop(0.0)
+            wait_until(lambda thread=thread: thread.stop(0.0))
         self.store.close()
 
 
