@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +23,8 @@ import cv2  # noqa: F401 (before the forks)
 import numpy as np
 
 from streamer.config import EventsConfig
-from streamer.events import Making
+from streamer.errors import SinkError, StoreError
+from streamer.events import Event, Making
 from streamer.evidence import CROPS, EvidenceFolder
 from streamer.recorder import Recorder
 from streamer.signing import PUBLIC, signer_in, verifier_of
@@ -33,6 +36,8 @@ from streamer.verify import Verified, check
 STORE = "events.sqlite"
 LONGEST_S = 0.25
 """A child lives that long at most: it is killed while it opens, recovers, writes pictures, commits, delivers."""
+PAUSE_S = 0.01
+"""Between two batches: a disk in memory takes thousands of events a second, and all of them are looked at after each round."""
 MAKING = Making(ModelInfo("d", "a" * 64, "cpu"), ModelInfo("r", "b" * 64, "cpu"), "0")
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 
@@ -63,9 +68,24 @@ def child(folder: Path, session: int, acknowledge: int) -> None:
         number = 0
         while True:
             states = [("preview", number), ("preview", number + 1), ("final", number)]
-            events = recorder.record([passage(session, one, state, dice) for state, one in states])
+            events = insist(recorder, [passage(session, one, state, dice) for state, one in states])
             os.write(acknowledge, "".join(f"{event['event_id']} {event['revision']}\n" for event in events).encode())
             number += 2
+            time.sleep(PAUSE_S)
+
+
+def insist(recorder: Recorder, passages: list[Passage]) -> list[Event]:
+    """Record as the recording thread does: again and again while the disk is full."""
+    events: list[Event] | None = None
+    while True:
+        try:
+            if events is None:
+                events = recorder.append(passages)
+            recorder.deliver()
+        except (StoreError, SinkError):
+            time.sleep(0.005)
+        else:
+            return events
 
 
 def look(folder: Path, acknowledged: set[tuple[str, int]]) -> tuple[int, list[str]]:
@@ -91,9 +111,40 @@ def look(folder: Path, acknowledged: set[tuple[str, int]]) -> tuple[int, list[st
     return len(stored), wrong
 
 
+class Filler:
+    """Fills the disk now and then, and frees it."""
+
+    def __init__(self, disk: Path) -> None:
+        self._file = disk / "filler"
+        self.times = 0
+
+    def fill(self, leave: int) -> None:
+        """Leave so many bytes."""
+        free = shutil.disk_usage(self._file.parent).free
+        with suppress(OSError), self._file.open("ab") as out:
+            out.write(bytes(max(0, free - leave)))
+        self.times += 1
+
+    def free(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+
+def live_s(filler: Filler | None, dice: random.Random) -> None:
+    """Let a child live for a while; with a filler, on a disk that gets full and free."""
+    until = time.monotonic() + dice.uniform(0, LONGEST_S if filler is None else 2 * LONGEST_S)
+    while filler is not None and time.monotonic() < until:
+        filler.fill(dice.choice([0, 4096, 30_000]))
+        time.sleep(dice.uniform(0, 0.1))
+        if dice.random() < 0.7:
+            filler.free()
+            time.sleep(dice.uniform(0, 0.1))
+    time.sleep(max(0.0, until - time.monotonic()))
+
+
 def main() -> None:
-    """Kill so many times; print what was found as JSON."""
+    """Kill so many times; print what was found as JSON. With a fourth argument, the folder is on a small disk, which gets full."""
     folder, rounds, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    filler = Filler(Path(sys.argv[4])) if len(sys.argv) > 4 else None
     dice = random.Random(seed)  # noqa: S311 (repeatable)
     signer_in(folder)
     acknowledged: set[tuple[str, int]] = set()
@@ -105,22 +156,30 @@ def main() -> None:
         if pid == 0:
             os.close(read)
             try:
-                child(folder, session, write)
+                while True:
+                    with suppress(StoreError, SinkError):  # the disk was full at the start: a supervisor starts it again
+                        child(folder, session, write)
+            except BaseException:  # noqa: BLE001 (told; the parent sees that it was not the kill)
+                traceback.print_exc()
             finally:
                 os._exit(1)
         os.close(write)
-        time.sleep(dice.uniform(0, LONGEST_S))
-        os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
+        try:
+            live_s(filler, dice)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
         with os.fdopen(read) as lines:
             acknowledged |= {(event_id, int(revision)) for event_id, revision in (line.split() for line in lines if line.endswith("\n"))}
+        if filler is not None:
+            filler.free()
         if not os.WIFSIGNALED(status):
             wrong.append(f"round {session}: the program ended by itself")
         events, found = look(folder, acknowledged)
         wrong += [f"round {session}: {what}" for what in found]
         if wrong:
             break
-    print(json.dumps({"events": events, "acknowledged": len(acknowledged), "wrong": wrong}))
+    print(json.dumps({"events": events, "acknowledged": len(acknowledged), "wrong": wrong, "filled": filler.times if filler else 0}))
 
 
 if __name__ == "__main__":
