@@ -191,6 +191,10 @@ class EventsConfig(Section):
     rotate_mb: float = Field(default=64.0, gt=0)
     rotate_daily: bool = True
     """Start a new file at midnight UTC."""
+    compress: Literal["none", "gzip"] = "none"
+    """Full files, but the newest."""
+    keep_days: Annotated[float, Field(gt=0)] | None = None
+    """Full files are deleted when their events are older; looked at whenever a file is full, and at the start. Without it, never."""
 
 
 class EvidenceConfig(Section):

@@ -126,6 +126,8 @@ class JsonlSinkConfig(SinkSection):
     flush_interval_s: Seconds = 1.0
     rotate_mb: float = Field(default=64.0, gt=0)
     rotate_daily: bool = True
+    compress: Literal["none", "gzip"] = "none"
+    keep_days: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("template")
     @classmethod

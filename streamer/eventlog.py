@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,14 +45,14 @@ def read_log(path: Path) -> list[Vehicle]:
     files = [path]
     if path.is_dir():
         current = path / "events.jsonl"
-        files = sorted(path.glob("events-*.jsonl"))
+        files = sorted([*path.glob("events-*.jsonl"), *path.glob("events-*.jsonl.gz")])
         files += [current] if current.exists() or not files else []
     return [vehicle for file in files for vehicle in _read_file(file)]
 
 
 def _read_file(file: Path) -> Iterator[Vehicle]:
     try:
-        with file.open("rb") as lines:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     yield _vehicle(json.loads(line))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from streamer.config import EventsConfig
 from streamer.errors import SinkError
+from streamer.eventlog import read_log
 from streamer.events import to_line
 from streamer.sinks.jsonl import JsonlSink
 
@@ -281,3 +282,41 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(SinkError, match=r"out/events\.jsonl: the event log cannot be opened"):
         _open(tmp_path / "out")
+
+
+# Full files
+
+
+def _fill(folder, make_line, days, **config):
+    """A file a day."""
+    sink = JsonlSink(folder, EventsConfig(**config), lambda: 0.0, lambda: NOON + timedelta(days=days))
+    sink.write([make_line(number, written_at=NOON + timedelta(days=number)) for number in range(1, days + 1)])
+    sink.close()
+
+
+def test_full_files_but_the_newest_are_compressed_and_still_read(tmp_path, make_line):
+    _fill(tmp_path, make_line, 5, compress="gzip")
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert [name.endswith(".gz") for name in names] == [True, True, True, False, False]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in tmp_path.iterdir())
+    assert [vehicle.event["sequence"] for vehicle in read_log(tmp_path)] == [1, 2, 3, 4, 5]
+    sink = _open(tmp_path)
+    sink.write([make_line(number, written_at=NOON + timedelta(days=number)) for number in (4, 5)])
+    sink.close()
+    assert [vehicle.event["sequence"] for vehicle in read_log(tmp_path)] == [1, 2, 3, 4, 5], "after a crash none is doubled"
+
+
+def test_old_files_are_deleted_and_young_ones_are_not(tmp_path, make_line):
+    _fill(tmp_path, make_line, 6, keep_days=2.5)
+    assert [vehicle.event["sequence"] for vehicle in read_log(tmp_path)] == [3, 4, 5, 6], "3 was written less than 2.5 days before 4 began"
+    _open(tmp_path).close()
+    assert len(read_log(tmp_path)) == 4
+    JsonlSink(tmp_path, EventsConfig(keep_days=1.0), lambda: 0.0, lambda: NOON + timedelta(days=100)).close()
+    assert [vehicle.event["sequence"] for vehicle in read_log(tmp_path)] == [5, 6], "the newest full file stays"
+
+
+def test_what_cannot_be_tidied_holds_up_no_event(tmp_path, make_line, caplog):
+    (tmp_path / ".events-20260502T120000Z-0000000001.jsonl.gz.part").mkdir(parents=True)
+    _fill(tmp_path, make_line, 4, compress="gzip")
+    assert "could not be compressed or deleted" in caplog.text
+    assert [vehicle.event["sequence"] for vehicle in read_log(tmp_path)] == [1, 2, 3, 4]

@@ -16,6 +16,7 @@ from typing import Final
 from streamer import private
 from streamer.config import EventsConfig
 from streamer.errors import SinkError
+from streamer.sinks.logfiles import tidy
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +57,15 @@ class JsonlSink:
         directory: Path,
         config: EventsConfig,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Open the log, and mend its end if a crash or a full disk tore the last line.
 
         Args:
             directory: made if it is not there.
-            config: its ``states``, ``flush...`` and ``rotate...``.
+            config: its ``states``, ``flush...``, ``rotate...``, ``compress`` and ``keep_days``.
             monotonic: gives seconds, for the flush interval.
+            wall: gives now, aware, for the age of files.
 
         Raises:
             SinkError: the log cannot be opened or is no event log, or another process has it open.
@@ -71,6 +74,7 @@ class JsonlSink:
         self._file = directory / CURRENT
         self._config = config
         self._monotonic = monotonic
+        self._wall = wall
         self._flushed_at = monotonic()
         self._dirty = False
         self._handle: int | None = None
@@ -81,6 +85,7 @@ class JsonlSink:
             private.make_folder(directory)
             self._open()
             self._seen = self._recent_keys()
+            self._tidy()
         except OSError as error:
             self._release()
             raise self._error("opened", error) from error
@@ -208,6 +213,14 @@ class JsonlSink:
         private.sync_folder(self._directory)
         self._release()
         self._open()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        config = self._config
+        try:
+            tidy(self._directory, compress=config.compress == "gzip", keep_days=config.keep_days, now=self._wall())
+        except OSError as error:  # events can be written all the same
+            _log.warning("%s: full files of the log could not be compressed or deleted: %s", self._directory, error)
 
     def _append(self, events: Sequence[_Line]) -> None:
         """Append whole lines, flushed if the policy says so, or leave the file as it was."""

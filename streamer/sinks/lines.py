@@ -28,6 +28,8 @@ class JsonlFiles:
             flush_interval_s=config.flush_interval_s,
             rotate_mb=config.rotate_mb,
             rotate_daily=config.rotate_daily,
+            compress=config.compress,
+            keep_days=config.keep_days,
         )
         self._log: JsonlSink | None = None
 
