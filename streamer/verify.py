@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.chain import GENESIS, Entry, digest_of, hash_of
+from streamer.events import plate_that_holds
 from streamer.signing import Verifier
 
 EVENT: Final = "event"
@@ -24,6 +25,9 @@ _NEXT: Final = {
 """Which states a revision may have after the one before it."""
 
 _SEARCHED: Final = ("sequence", "event_id", "revision", "state", "passage", "source", "plate", "country", "score", "reason")
+
+_UNKNOWN: Final = -1
+"""Stands for what a revision was replaced by where its row is missing."""
 
 Row = Mapping[str, Any]
 """A row of the table of events."""
@@ -73,7 +77,7 @@ def check(
         seen: is filled with what was looked at.
     """
     previous, sequence = GENESIS, 0
-    last: dict[str, tuple[int, str]] = {}
+    last: dict[str, tuple[int, str, int | None]] = {}
     waiting: dict[int, str] = {}
     for entry, row in entries:
         where = f"entry {entry.number}"
@@ -97,6 +101,10 @@ def check(
                 yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, picture, seen)
             except (ValueError, KeyError, TypeError):
                 yield Fault(where, "is no event")
+    for event_id, (revision, _, replaced_by) in last.items():
+        # What was recorded since is not looked at.
+        if replaced_by not in (None, _UNKNOWN) and replaced_by <= sequence:
+            yield Fault(f"event {event_id}, revision {revision}", "holds, but is found as replaced in the table of events")
     for where in waiting.values():
         yield Fault(where, "its content is gone, and no entry says that it was erased")
     yield from _check_end(previous, head, rows, verifier, seen)
@@ -133,7 +141,7 @@ def _check_event(
     entry: Entry,
     event: dict[str, Any],
     sequence: int,
-    last: dict[str, tuple[int, str]],
+    last: dict[str, tuple[int, str, int | None]],
     row: Row | None,
     picture: Callable[[str], Path],
     seen: Verified,
@@ -145,20 +153,28 @@ def _check_event(
         yield Fault(where, f"follows revision {before[0] if before else 'nothing'} of the event: a revision is missing")
     elif state not in _NEXT[before[1] if before else None]:
         yield Fault(where, f"is {state} after {before[1] if before else 'nothing'}")
-    last[event_id] = (revision, state)
+    if before and before[2] not in (_UNKNOWN, sequence):
+        yield Fault(where, "replaces the revision before it, which the table of events does not say")
+    last[event_id] = (revision, state, row["replaced_by"] if row else _UNKNOWN)
     if event["sequence"] != sequence or event["chain"]["entry"] != entry.number:
         yield Fault(where, "says that it stands elsewhere")
     if row is None:
         yield Fault(where, "cannot be found: its row in the table of events is missing")
     else:
-        wrong = [key for key in _SEARCHED if row[key] != event[key]]
-        if row["best_time"] != event["best"]["time"]:
-            wrong.append("best_time")
-        if wrong:
-            yield Fault(where, f"is found as something else: {', '.join(wrong)} in the table of events")
+        yield from _check_row(row, event, where)
     for one in event["evidence"]:
         yield from _check_picture(picture(one["file"]), one["sha256"], where, one["file"])
         seen.pictures += 1
+
+
+def _check_row(row: Row, event: dict[str, Any], where: str) -> Iterator[Fault]:
+    wrong = [key for key in _SEARCHED if row[key] != event[key]]
+    if row["best_time"] != event["best"]["time"]:
+        wrong.append("best_time")
+    if row["text"] != plate_that_holds(event):
+        wrong.append("text")
+    if wrong:
+        yield Fault(where, f"is found as something else: {', '.join(wrong)} in the table of events")
 
 
 def _check_picture(path: Path, sha256: str, where: str, name: str) -> Iterator[Fault]:

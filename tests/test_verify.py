@@ -107,6 +107,8 @@ EVENT_COLUMNS = (
     "score",
     "reason",
     "best_time",
+    "text",
+    "replaced_by",
 )
 
 
@@ -195,7 +197,7 @@ def test_who_makes_the_chain_anew_lacks_the_key(record: Path) -> None:
         statements.append(
             ("UPDATE entries SET payload = ?, digest = ?, hash = ? WHERE number = ?", (text, entry.digest, entry.hash, number))
         )
-    statements += [("UPDATE events SET plate = 'KA22XX' WHERE plate = 'KA22BC'", ()), ("UPDATE head SET hash = ?", (previous,))]
+    statements += [("UPDATE events SET plate = 'KA22XX', text = 'KA22XX' WHERE plate = 'KA22BC'", ()), ("UPDATE head SET hash = ?", (previous,))]
     edit(record, *statements)
     found = faults(record)
     assert found
