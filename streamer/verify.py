@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +58,47 @@ class Verified:
     """Entries after the last signed one."""
 
 
+@dataclass(slots=True)
+class _Missing:
+    """What is not there: a fault, unless an erasure that comes later speaks of it."""
+
+    contents: dict[int, str] = field(default_factory=dict)
+    """Entries without content."""
+    _pictures: dict[tuple[str, str], list[Fault]] = field(default_factory=dict)
+    """By event and digest."""
+    _events: dict[tuple[int, str], str] = field(default_factory=dict)
+    """By entry and digest."""
+    _excused: set[tuple[str, str]] = field(default_factory=set)
+    """A correction that comes after the erasure of a picture names it again."""
+
+    def note(self, entry: int, event_id: str, sha256: str, where: str, name: str) -> None:
+        if (event_id, sha256) not in self._excused:
+            self._events[entry, sha256] = event_id
+            fault = Fault(where, f"its picture {name} cannot be read: there is no such file, and no entry says that it was erased")
+            self._pictures.setdefault((event_id, sha256), []).append(fault)
+
+    def excuse(self, payload: str) -> None:
+        """Take what an erasure says; nothing if it is none, which its digest tells."""
+        try:
+            said = json.loads(payload)
+            erases, pictures = [int(number) for number in said["erases"]], [(int(e), str(s)) for e, s in said.get("pictures", ())]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
+        for number in erases:
+            self.contents.pop(number, None)
+        for key in pictures:
+            if key in self._events:
+                whose = (self._events.pop(key), key[1])
+                self._pictures.pop(whose, None)
+                self._excused.add(whose)
+
+    def faults(self) -> Iterator[Fault]:
+        for where in self.contents.values():
+            yield Fault(where, "its content is gone, and no entry says that it was erased")
+        for faults in self._pictures.values():
+            yield from faults
+
+
 def check(
     entries: Iterable[tuple[Entry, Row | None]],
     head: tuple[int, str],
@@ -78,7 +119,7 @@ def check(
     """
     previous, sequence = GENESIS, 0
     last: dict[str, tuple[int, str, int | None]] = {}
-    waiting: dict[int, str] = {}
+    missing = _Missing()
     for entry, row in entries:
         where = f"entry {entry.number}"
         seen.entries += 1
@@ -89,24 +130,24 @@ def check(
         yield from _check_signature(entry, verifier, where, seen)
         previous = entry.hash
         if entry.payload is None:
-            waiting[entry.number] = where
+            missing.contents[entry.number] = where
             sequence += entry.kind == EVENT
             seen.erased += 1
         elif entry.kind == ERASURE:
-            waiting = {number: where for number, where in waiting.items() if number not in _erased(entry.payload)}
+            missing.excuse(entry.payload)
         elif entry.kind == EVENT:
             sequence += 1
             seen.events += 1
             try:
-                yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, picture, seen)
+                yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, seen)
+                yield from _check_pictures(entry.number, json.loads(entry.payload), picture, missing, seen)
             except (ValueError, KeyError, TypeError):
                 yield Fault(where, "is no event")
     for event_id, (revision, _, replaced_by) in last.items():
         # What was recorded since is not looked at.
         if replaced_by not in (None, _UNKNOWN) and replaced_by <= sequence:
             yield Fault(f"event {event_id}, revision {revision}", "holds, but is found as replaced in the table of events")
-    for where in waiting.values():
-        yield Fault(where, "its content is gone, and no entry says that it was erased")
+    yield from missing.faults()
     yield from _check_end(previous, head, rows, verifier, seen)
 
 
@@ -129,21 +170,12 @@ def _check_signature(entry: Entry, verifier: Verifier, where: str, seen: Verifie
         yield Fault(where, "its signature is wrong")
 
 
-def _erased(payload: str) -> set[int]:
-    """Give the numbers of the entries that an erasure speaks of; none if it is no erasure, which its digest tells."""
-    try:
-        return set(json.loads(payload)["erases"])
-    except (ValueError, KeyError, TypeError):
-        return set()
-
-
 def _check_event(
     entry: Entry,
     event: dict[str, Any],
     sequence: int,
     last: dict[str, tuple[int, str, int | None]],
     row: Row | None,
-    picture: Callable[[str], Path],
     seen: Verified,
 ) -> Iterator[Fault]:
     event_id, revision, state = event["event_id"], event["revision"], event["state"]
@@ -162,9 +194,6 @@ def _check_event(
         yield Fault(where, "cannot be found: its row in the table of events is missing")
     else:
         yield from _check_row(row, event, where)
-    for one in event["evidence"]:
-        yield from _check_picture(picture(one["file"]), one["sha256"], where, one["file"])
-        seen.pictures += 1
 
 
 def _check_row(row: Row, event: dict[str, Any], where: str) -> Iterator[Fault]:
@@ -177,14 +206,21 @@ def _check_row(row: Row, event: dict[str, Any], where: str) -> Iterator[Fault]:
         yield Fault(where, f"is found as something else: {', '.join(wrong)} in the table of events")
 
 
-def _check_picture(path: Path, sha256: str, where: str, name: str) -> Iterator[Fault]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        yield Fault(where, f"its picture {name} cannot be read: {error.strerror or error}")
-        return
-    if hashlib.sha256(content).hexdigest() != sha256:
-        yield Fault(where, f"its picture {name} was changed")
+def _check_pictures(
+    entry: int, event: dict[str, Any], picture: Callable[[str], Path], missing: _Missing, seen: Verified
+) -> Iterator[Fault]:
+    where = f"entry {entry} (event {event['event_id']}, revision {event['revision']})"
+    for one in event["evidence"]:
+        seen.pictures += 1
+        try:
+            content = picture(one["file"]).read_bytes()
+        except FileNotFoundError:
+            missing.note(entry, event["event_id"], one["sha256"], where, one["file"])
+        except OSError as error:
+            yield Fault(where, f"its picture {one['file']} cannot be read: {error.strerror or error}")
+        else:
+            if hashlib.sha256(content).hexdigest() != one["sha256"]:
+                yield Fault(where, f"its picture {one['file']} was changed")
 
 
 def _check_end(previous: str, head: tuple[int, str], rows: int, verifier: Verifier, seen: Verified) -> Iterator[Fault]:

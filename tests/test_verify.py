@@ -197,7 +197,10 @@ def test_who_makes_the_chain_anew_lacks_the_key(record: Path) -> None:
         statements.append(
             ("UPDATE entries SET payload = ?, digest = ?, hash = ? WHERE number = ?", (text, entry.digest, entry.hash, number))
         )
-    statements += [("UPDATE events SET plate = 'KA22XX', text = 'KA22XX' WHERE plate = 'KA22BC'", ()), ("UPDATE head SET hash = ?", (previous,))]
+    statements += [
+        ("UPDATE events SET plate = 'KA22XX', text = 'KA22XX' WHERE plate = 'KA22BC'", ()),
+        ("UPDATE head SET hash = ?", (previous,)),
+    ]
     edit(record, *statements)
     found = faults(record)
     assert found

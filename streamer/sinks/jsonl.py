@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from streamer import private
+from streamer import linefiles, private
 from streamer.config import EventsConfig
 from streamer.errors import SinkError
 from streamer.sinks.logfiles import tidy
@@ -49,6 +49,8 @@ class JsonlSink:
     ``events-<time>-<sequence>.jsonl`` after the writing time and the sequence number of its first event, so the names sort in the
     order of the events.
 
+    Erased events may be taken out of it by another thread or process, see ``linefiles``.
+
     An event that comes again because the program died before it noted the delivery is not written again.
     """
 
@@ -83,9 +85,10 @@ class JsonlSink:
         self._seen: set[tuple[str, int]] = set()
         try:
             private.make_folder(directory)
-            self._open()
-            self._seen = self._recent_keys()
-            self._tidy()
+            with linefiles.changing(directory):
+                self._open()
+                self._seen = self._recent_keys()
+                self._tidy()
         except OSError as error:
             self._release()
             raise self._error("opened", error) from error
@@ -107,20 +110,13 @@ class JsonlSink:
         except ValueError as error:
             raise SinkError(f"{self._file}: will not take a line that is no event: {error}") from error
         wanted = [event for event in events if event.key not in self._seen and self._wants(event)]
-        rest = wanted
         try:
-            if self._handle is None:
-                self._open()
-            while rest:
-                count = self._how_many_fit(rest)
-                if count == 0:
-                    self._rotate()
-                    continue
-                self._append(rest[:count])
-                self._seen.update(event.key for event in rest[:count])
-                rest = rest[count:]
-            if self._dirty and self._flush_is_due():
-                self._flush()
+            with linefiles.changing(self._directory):
+                if self._handle is not None and linefiles.replaced(self._handle, self._file):
+                    self._release()  # somebody took lines out of it
+                if self._handle is None:
+                    self._open()
+                self._append_all(wanted)
         except OSError as error:
             raise self._error("written", error) from error
         if wanted:
@@ -129,6 +125,18 @@ class JsonlSink:
 
     def _wants(self, event: _Line) -> bool:
         return self._config.states == "all" or event.state in ("final", "corrected")
+
+    def _append_all(self, rest: Sequence[_Line]) -> None:
+        while rest:
+            count = self._how_many_fit(rest)
+            if count == 0:
+                self._rotate()
+                continue
+            self._append(rest[:count])
+            self._seen.update(event.key for event in rest[:count])
+            rest = rest[count:]
+        if self._dirty and self._flush_is_due():
+            self._flush()
 
     def close(self) -> None:
         """Force everything to disk and let go. Idempotent. Raises SinkError."""

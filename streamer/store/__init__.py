@@ -70,6 +70,15 @@ class Store:
         """For people; holds no password."""
         return self._database.name
 
+    @property
+    def shared(self) -> bool:
+        """Another process may have it open for writing."""
+        return self._database.shared
+
+    def flush_log(self) -> bool:
+        """Leave nothing in SQLite's write-ahead log; False if a reader needed it for too long. Raises StoreError."""
+        return self._database.flush_log()
+
     def transaction(self, what: str) -> AbstractContextManager[sa.Connection]:
         """Give a connection; all that is done with it happens, or nothing. Raises StoreError: ``what`` (written, read ...) it cannot be."""
         return self._database.transaction(what)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +33,7 @@ class Database:
         self.name = redact(url.render_as_string(hide_password=True))
         """For people; holds no password."""
         self._lock: int | None = None
-        sqlite = url.get_backend_name() == "sqlite"
+        self._sqlite = sqlite = url.get_backend_name() == "sqlite"
         if sqlite:
             self.name = url.database or ""
             if alone and not read_only:
@@ -53,6 +54,27 @@ class Database:
         except BaseException:
             self._unlock()
             raise
+
+    @property
+    def shared(self) -> bool:
+        """Another process may have it open for writing."""
+        return self._lock is None
+
+    def flush_log(self) -> bool:
+        """Bring SQLite's write-ahead log into the database and cut it off: it holds earlier versions of what was changed.
+
+        Gives False if a reader, such as a backup, needed it for longer than ``BUSY_TIMEOUT_S``. Other databases do so by themselves.
+        Raises StoreError.
+        """
+        if not self._sqlite:
+            return True
+        try:
+            with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+                return int(next(iter(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")))[0]) == 0
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                return False
+            raise StoreError(f"{self.name}: the event store cannot be written: {error}") from error
 
     @contextmanager
     def transaction(self, what: str) -> Iterator[sa.Connection]:

@@ -22,6 +22,7 @@ entries = sa.Table(
     sa.Column("signature", sa.String(128)),  # of the last entry of each transaction: it speaks for all before it
     sa.Column("signer", sa.String(16)),
     sa.Column("payload", sa.Text),  # None: erased, and a later entry says so
+    sa.Index("entries_others", "kind", "number", sqlite_where=sa.text("kind <> 'event'"), postgresql_where=sa.text("kind <> 'event'")),
 )
 
 events = sa.Table(
@@ -175,4 +176,25 @@ reviews = sa.Table(
     sa.Column("replaced_by", sa.BigInteger),  # entry of a later review of the same item; None: this one holds
     sa.Index("reviews_item", "item", "entry"),
     sa.Index("reviews_truth", "truth"),
+)
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    # Events that must not be erased.
+    sa.Column("event_id", sa.String(36), primary_key=True),
+    sa.Column("held_at", sa.String(27), nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+)
+
+removals = sa.Table(
+    "removals",
+    metadata,
+    # What is left to do after an erasure, outside of the database; written in its transaction, so no crash loses it. No plates in it.
+    sa.Column("id", _ROWID, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(8), nullable=False),  # ``file``: of evidence; ``lines``: of an event in logs and tables
+    sa.Column("name", sa.Text, nullable=False),  # of the file, or the event's id
+    sa.Column("sequence", sa.BigInteger),  # of the revision
+    sa.Column("erased_at", sa.String(27), nullable=False),
 )
