@@ -157,6 +157,7 @@ def stats(
         Literal["hour", "day", "month", "hour_of_day"] | None, typer.Option(help="What is counted; default: what fits.", show_default=False)
     ] = None,
     show_plates: Annotated[bool, typer.Option("--show-plates", help="Name the plates that were seen most often.")] = False,
+    visitors: Annotated[bool, typer.Option("--visitors", help="Count how often plates come again in long spans, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a picture, too.", show_default=False)] = None,
 ) -> None:
@@ -166,7 +167,7 @@ def stats(
     from streamer.stats_command import Shape, run_stats, span_of
 
     span = span_of(since=since, until=until, cameras=camera or [], now=datetime.now(UTC))
-    raise typer.Exit(run_stats(folder, span, Shape(by=by, show_plates=show_plates, as_json=json, png=png)))
+    raise typer.Exit(run_stats(folder, span, Shape(by=by, show_plates=show_plates, visitors=visitors, as_json=json, png=png)))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from streamer.moments import moment_of
 from streamer.store import Store
-from streamer.store.statistics import BUCKETS, VISITS, Period, Span, Statistics, StatisticsOf
+from streamer.store.statistics import BUCKETS, VISITS, Period, Span, Statistics, StatisticsOf, Visitors
 
 STORE: Final = "events.sqlite"
 MOST: Final = 20
@@ -38,6 +38,8 @@ class Shape:
     by: Period | None = None
     """None: hours, days or months, by the length of the span."""
     show_plates: bool = False
+    visitors: bool = False
+    """Count visitors of long spans, too."""
     as_json: bool = False
     png: Path | None = None
     """File for a picture of the counts, too."""
@@ -61,7 +63,7 @@ def run_stats(folder: Path, span: Span, shape: Shape) -> int:
     with Store(folder / STORE, read_only=True) as store:
         counts = StatisticsOf(store)
         by = shape.by or _fitting(span, counts.ends())
-        found = counts.count(span, by=by, most=MOST if shape.show_plates else 0)
+        found = counts.count(span, by=by, most=MOST if shape.show_plates else 0, visitors=shape.visitors)
     if shape.as_json:
         sys.stdout.write(json.dumps(as_json(found, by)) + "\n")
     else:
@@ -90,12 +92,16 @@ def as_json(found: Statistics, by: Period) -> dict[str, Any]:
         "typed_by_people": found.typed,
         "without_plate": {"events": plateless, "share": _share(plateless, found.events), "reasons": dict(found.by_reason)},
         "countries": {country or "unknown": events for country, events in found.by_country.items()},
-        "plates": {
-            "different": visitors.plates,
-            "seen_again": visitors.repeated,
-            "by_times": {str(times): plates for times, plates in sorted(visitors.by_times.items())},
-            "most": [{"plate": plate, "times": times} for plate, times in visitors.most],
-        },
+        "plates": None if visitors is None else _visitors_json(visitors),
+    }
+
+
+def _visitors_json(visitors: Visitors) -> dict[str, Any]:
+    return {
+        "different": visitors.plates,
+        "seen_again": visitors.repeated,
+        "by_times": {str(times): plates for times, plates in sorted(visitors.by_times.items())},
+        "most": [{"plate": plate, "times": times} for plate, times in visitors.most],
     }
 
 
@@ -122,7 +128,13 @@ def _print(found: Statistics, by: Period) -> None:
     plateless = sum(found.by_reason.values())
     console.print(_bars("plate", {"read": found.events - plateless} | {f"none: {reason}": n for reason, n in found.by_reason.items()}))
     console.print(_bars("country", {country or "unknown": events for country, events in found.by_country.items()}))
-    visitors = found.visitors
+    if found.visitors is None:
+        console.print("how often plates came again is counted for so many events only if it is asked for: --visitors")
+    else:
+        _print_visitors(console, found.visitors)
+
+
+def _print_visitors(console: Console, visitors: Visitors) -> None:
     console.print(_bars("plate was seen", classes_of(visitors.by_times), unit="plates"))
     console.print(f"{visitors.plates} different plates, {visitors.repeated} of them seen more than once")
     if visitors.most:

@@ -48,7 +48,7 @@ def plot(found: Statistics, by: Period, file: Path) -> None:
     axes["reason"].set(title="plates, and why there is none", xlabel="events")
     axes["reason"].locator_params(axis="x", nbins=4)
     times: dict[int, int] = {}
-    for seen, plates in found.visitors.by_times.items():
+    for seen, plates in found.visitors.by_times.items() if found.visitors else ():
         times[min(seen, _MOST_TIMES)] = times.get(min(seen, _MOST_TIMES), 0) + plates
     _draw_bars(
         axes["visits"], [seen - 0.5 for seen in times], list(times.values()), 1.0, f"times seen (last: {_MOST_TIMES} or more)", "plates"

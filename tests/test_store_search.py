@@ -252,6 +252,7 @@ def counted(events: list[dict[str, Any]], by: int) -> dict[str, Any]:
 
 def told(store: Store, span: Span, by: Any) -> dict[str, Any]:
     found = StatisticsOf(store).count(span, by=by, most=3)
+    assert found.visitors is not None
     assert found.visitors.plates == sum(found.visitors.by_times.values())
     return {
         "events": found.events,
@@ -277,6 +278,14 @@ def test_statistics_are_those_of_the_events(filled, since, until, cameras, by):
     query = Query(since=since, until=until, cameras=cameras)
     name, letters = by
     assert told(store, Span(since, until, cameras), name) == counted([event for event in last if wanted(event, query)], letters)
+
+
+def test_plates_of_many_events_are_counted_if_that_is_asked_for(filled, monkeypatch):
+    monkeypatch.setattr("streamer.store.statistics.VISITED", 10)
+    counts, span = StatisticsOf(filled[0]), Span(since=hour(0), until=hour(50))
+    assert counts.count(span).visitors is None
+    assert counts.count(span, visitors=True).visitors is not None
+    assert counts.count(Span()).visitors is not None, "those of everything are known"
 
 
 def test_hours_of_the_day_are_those_of_all_days(filled):

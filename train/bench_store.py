@@ -51,6 +51,8 @@ class Case:
 
     name: str
     looks: Sequence[Callable[[Store], int]]
+    target: bool = True
+    """False: it takes as long as there are events, and is only told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,12 @@ class Timing:
     cpu: float
     """Median of these, the time of the processor only: what it would take on a machine that does nothing else."""
 
+    target: bool
+
     @property
     def met(self) -> bool:
         """Whether even the slowest was fast enough."""
-        return max(self.cold, self.slowest) <= TARGET_S
+        return not self.target or max(self.cold, self.slowest) <= TARGET_S
 
 
 def main() -> int:
@@ -152,6 +156,7 @@ def _counts(traffic: Traffic, day: dict[str, str]) -> Iterator[Case]:
     yield count("statistics of everything, by hour, most frequent plates", Span(), by="hour", most=20)
     yield count("statistics of a day (not midnight to midnight), by hour", Span(**day), by="hour", most=20)
     yield count("statistics of 30 days", Span(**month), by="day")
+    yield replace(count("the same with how often plates came again", Span(**month), by="day", visitors=True), target=False)
     yield count("statistics of a camera, 30 days", Span(**month, cameras=("camera-03",)), by="day")
 
 
@@ -181,7 +186,7 @@ def _timed(case: Case, file: Path) -> Timing:
             found = max(found, look(store))
             seconds.append(time.perf_counter() - begin)
             cpu.append(time.process_time() - busy)
-    return Timing(case.name, found, seconds[0], statistics.median(seconds[1:]), max(seconds[1:]), statistics.median(cpu[1:]))
+    return Timing(case.name, found, seconds[0], statistics.median(seconds[1:]), max(seconds[1:]), statistics.median(cpu[1:]), case.target)
 
 
 def _forget(file: Path) -> None:
@@ -275,8 +280,14 @@ def _looks_table(timings: Sequence[Timing], file: Path, traffic: Traffic) -> Tab
         table.add_column(name, justify="left" if name == "what" else "right")
     for timing in timings:
         seconds = (f"{value:.3f}" for value in (timing.cold, timing.median, timing.slowest, timing.cpu))
-        table.add_row(timing.name, f"{timing.found:,}", *seconds, "[green]yes[/]" if timing.met else "[red]NO[/]")
+        table.add_row(timing.name, f"{timing.found:,}", *seconds, _told(timing))
     return table
+
+
+def _told(timing: Timing) -> str:
+    if not timing.target:
+        return "no target"
+    return "[green]yes[/]" if timing.met else "[red]NO[/]"
 
 
 def _recording_table(recorded: Sequence[Recorded], disk: Disk) -> Table:

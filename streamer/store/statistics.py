@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
@@ -22,6 +22,10 @@ BUCKETS: Final = 20
 """Of scores."""
 VISITS: Final = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
 """Classes of how often a plate was seen: from, to (None: and more)."""
+VISITED: Final = 500_000
+"""Events of a span whose plates are counted without being asked to."""
+FREQUENT: Final = 10
+"""Plates that were seen so often have an index."""
 TYPED: Final = "typed"
 
 _Counts = Counter[tuple[str, str, str, str]]
@@ -72,7 +76,8 @@ class Statistics:
     """Without a plate, and why; ``corrected``: somebody says that none can be read."""
     by_country: Mapping[str, int]
     """Of those with a plate; empty text: not known."""
-    visitors: Visitors = field(default_factory=lambda: Visitors(0, {}, ()))
+    visitors: Visitors | None
+    """None: not counted, see ``StatisticsOf.count``."""
 
 
 class StatisticsOf:
@@ -81,13 +86,15 @@ class StatisticsOf:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def count(self, span: Span, *, by: Period = "day", most: int = 0) -> Statistics:
+    def count(self, span: Span, *, by: Period = "day", most: int = 0, visitors: bool = False) -> Statistics:
         """Count events.
 
         Args:
             span: which.
             by: periods that are counted.
             most: how many of the plates that were seen most often are named.
+            visitors: count visitors whatever time it takes. Those of everything are known; those of a span take seconds for each some
+                hundred thousand events, and without this are counted up to ``VISITED`` events only.
 
         Raises:
             StoreError: the store cannot be read.
@@ -96,8 +103,12 @@ class StatisticsOf:
             sources = chosen_sources(connection, span.cameras)
             counts = _counts(connection, span, sources, by)
             whole = span.since is None and span.until is None and sources is None
-            visitors = _all_visitors(connection, most) if whole else _visitors(connection, span, sources, most)
-        return _statistics(counts, by, visitors)
+            seen: Visitors | None = None
+            if whole:
+                seen = _all_visitors(connection, most)
+            elif visitors or _number(counts) <= VISITED:
+                seen = _visitors(connection, span, sources, most)
+        return _statistics(counts, by, seen)
 
     def ends(self) -> tuple[str, str] | None:
         """Give the times of the first and of the last event; None if there is none. Raises StoreError."""
@@ -195,6 +206,9 @@ def _all_visitors(connection: sa.Connection, most: int) -> Visitors:
     plate = t.plates.c
     least = _least_of(by_times, most)
     query = sa.select(plate.text, plate.visits).where(plate.visits >= least).order_by(plate.visits.desc(), plate.text).limit(most)
+    if least >= FREQUENT:
+        # Written as in the index of frequent plates, so that it is taken; few are in it.
+        query = query.where(sa.text(f"visits >= {FREQUENT}"))
     return Visitors(sum(by_times.values()), by_times, [(row.text, int(row.visits)) for row in connection.execute(query)])
 
 
@@ -221,7 +235,11 @@ def _visitors(connection: sa.Connection, span: Span, sources: Sequence[str] | No
     return Visitors(sum(by_times.values()), by_times, named)
 
 
-def _statistics(counts: _Counts, by: Period, visitors: Visitors) -> Statistics:
+def _number(counts: _Counts) -> int:
+    return sum(events for (_, _, kind, _), events in counts.items() if kind == "hour")
+
+
+def _statistics(counts: _Counts, by: Period, visitors: Visitors | None) -> Statistics:
     by_period: Counter[tuple[str, str]] = Counter()
     by_score, others = [0] * BUCKETS, {"reason": Counter[str](), "country": Counter[str]()}
     typed = 0

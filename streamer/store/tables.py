@@ -62,6 +62,7 @@ plates = sa.Table(
     sa.Column("visits", sa.BigInteger, nullable=False),  # events that have it: revisions that hold and were not withdrawn
     sa.Index("plates_skeleton", "skeleton"),
     sa.Index("plates_backwards", "backwards"),
+    sa.Index("plates_frequent", "visits", sqlite_where=sa.text("visits >= 10"), postgresql_where=sa.text("visits >= 10")),
     sqlite_with_rowid=False,
 )
 

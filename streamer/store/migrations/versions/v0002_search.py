@@ -44,6 +44,8 @@ def upgrade() -> None:
     )
     op.create_index("plates_skeleton", "plates", ["skeleton"])
     op.create_index("plates_backwards", "plates", ["backwards"])
+    frequent = sa.text("visits >= 10")
+    op.create_index("plates_frequent", "plates", ["visits"], sqlite_where=frequent, postgresql_where=frequent)
     op.create_table(
         "visits",
         sa.Column("times", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
