@@ -73,8 +73,8 @@ def html_of(report: Report, pictures: Mapping[str, bytes], misses: Iterable[Even
     parts.append(_table(HEAD, [cells(one) for one in report.figures], numbers=2, classes=[_class_of(one) for one in report.figures]))
     parts.append("<h2>All events</h2>" + _table(("rate", "", "rests on"), list(_all_rates(report.figures[0])), numbers=1))
     if report.figures[0].exclusions:
-        rows = [(name, EXCLUSIONS.get(name, ""), str(count)) for name, count in report.figures[0].exclusions.items()]  # type: ignore[call-overload]
-        parts.append("<h3>Excluded</h3>" + _table(("reason", "", "reviewed events"), rows, numbers=2))
+        excluded = [(name, EXCLUSIONS[name], str(count)) for name, count in report.figures[0].exclusions.items()]
+        parts.append("<h3>Excluded</h3>" + _table(("reason", "", "reviewed events"), excluded, numbers=2))
     parts.append(f"<h2>Scores</h2><p>{escape(best_text(report))}</p>" + _figures(pictures, ("yield-error", "reliability")))
     parts.append("<h2>Misses: passages without a plate, and why</h2>" + _figures(pictures, ("misses",)))
     missed = [(one.reason, REASONS.get(one.reason, ""), str(one.events), rate_text(one.readable)) for one in report.missed]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import hypot
 
 from streamer.quality import (
     Answer,
@@ -24,7 +25,7 @@ from streamer.quality import (
     weighted,
     wilson,
 )
-from streamer.review import NO_PASSAGE, Material, Reviewed, Stratum
+from streamer.review import NO_PASSAGE, Exclusion, Material, Reviewed, Stratum
 
 Which = Callable[[Reviewed], bool]
 
@@ -51,7 +52,7 @@ class Figures:
     """So many more events than vehicles there are."""
     rates: Mapping[str, Rate | None]
     """By the names of ``qualitywords.RATES``; None where it cannot be told."""
-    exclusions: Mapping[str, int]
+    exclusions: Mapping[Exclusion, int]
     """Reviewed events by the reason why they are left out."""
 
 
@@ -267,15 +268,8 @@ def _capture(events: int, vehicles: int | None, real: Rate | None) -> tuple[Rate
     if real:
         down = share - min(share, events * real.low / vehicles)
         up = max(share, min(1.0, events * real.high / vehicles)) - share
-    return (
-        Rate(
-            share,
-            max(0.0, share - ((share - low) ** 2 + down**2) ** 0.5),
-            min(1.0, share + ((high - share) ** 2 + up**2) ** 0.5),
-            real.of if real else 0,
-        ),
-        max(0, round(passed) - vehicles),
-    )
+    low, high = max(0.0, share - hypot(share - low, down)), min(1.0, share + hypot(high - share, up))
+    return Rate(share, low, high, real.of if real else 0), max(0, round(passed) - vehicles)
 
 
 def _missed(material: Material, group: _Group) -> Iterator[MissedReason]:

@@ -150,12 +150,13 @@ def draw(candidates: Iterable[Candidate], wanted: Mapping[Stratum, int], seed: s
         wanted: how many from each stratum.
         seed: any text.
     """
+    key = hashlib.sha256(seed.encode()).digest()
     heaps: dict[Stratum, list[tuple[int, str, Candidate]]] = {}
     for candidate in candidates:
         size = wanted.get(candidate.stratum, 0)
         if not size:
             continue
-        entry = (-random_number(seed, candidate.event_id), candidate.event_id, candidate)
+        entry = (-_random_number(key, candidate.event_id), candidate.event_id, candidate)
         heap = heaps.setdefault(candidate.stratum, [])
         if len(heap) < size:
             heapq.heappush(heap, entry)
@@ -163,11 +164,6 @@ def draw(candidates: Iterable[Candidate], wanted: Mapping[Stratum, int], seed: s
             heapq.heapreplace(heap, entry)
     drawn = [entry for heap in heaps.values() for entry in heap]
     return [candidate for _, _, candidate in sorted(drawn, key=lambda entry: (-entry[0], entry[1]))]
-
-
-def random_number(seed: str, event_id: str) -> int:
-    """Give the random number of an event, 64 bits."""
-    return int.from_bytes(hashlib.blake2b(event_id.encode(), key=hashlib.sha256(seed.encode()).digest(), digest_size=8).digest())
 
 
 def parse_truth(text: str, reason: str = "") -> Truth:
@@ -203,6 +199,11 @@ def outcome_of(plate: str | None, truth: Truth) -> Outcome:
     if plate == truth.text:
         return "right"
     return "alike" if fold(plate) == fold(truth.text) else "wrong"
+
+
+def _random_number(key: bytes, event_id: str) -> int:
+    """Give the random number of an event, 64 bits."""
+    return int.from_bytes(hashlib.blake2b(event_id.encode(), key=key, digest_size=8).digest())
 
 
 def _exclusion(text: str) -> Exclusion:

@@ -73,7 +73,7 @@ def run_review(
     Args:
         folder: where the record is.
         span: which events.
-        size: how many to draw now; None: ``FIRST_SIZE`` if none was drawn yet.
+        size: how many to draw now; None: ``FIRST_SIZE`` if none of the span was drawn yet. Not looked at with ``sheet``.
         seed: None: a new one, which is told.
         how: None: by the user, plates hidden, without corrections.
         export: write the table of what is left to review there.
@@ -91,11 +91,9 @@ def run_review(
         raise UsageError("--export and --import: one at a time")
     with Store(folder / STORE, signer_in(folder), alone=False) as store:
         reviews = Reviews(store)
-        queued, _ = reviews.count(Span())
-        if size is not None or (not queued and sheet is None):
+        if sheet is None and (size is not None or not reviews.count(span)):
             _draw(reviews, span, FIRST_SIZE if size is None else size, seed or secrets.token_hex(8), how)
-            queued, _ = reviews.count(Span())
-        if not queued:
+        if not reviews.count(Span() if sheet else span):
             _tell("there is nothing to review: no passages, or none of these days and cameras")
             return 1
         if sheet is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,8 @@ class Reviews:
             queued = queued_of(connection, span, erased=False)
             wanted = allocate(sizes, queued, size)
             found = draw((one for one in candidates(connection, span) if one.event_id not in known), wanted, seed)
-        strata = [Drawn(one, sizes[one], queued.get(one, 0), sum(c.stratum == one for c in found)) for one in sorted(sizes)]
+        drawn = Counter(candidate.stratum for candidate in found)
+        strata = [Drawn(one, sizes[one], queued.get(one, 0), drawn[one]) for one in sorted(sizes)]
         if not found:
             return strata
         payload = {
@@ -99,14 +101,11 @@ class Reviews:
         """Give what was drawn and was not erased."""
         return self._items(span, sa.true(), None)
 
-    def count(self, span: Span) -> tuple[int, int]:
-        """Give how many events are in the queue, erased ones included, and how many of them were reviewed."""
+    def count(self, span: Span) -> int:
+        """Give how many events were drawn, erased ones included."""
         with self._store.transaction("read") as connection:
-            where = list(of_days(connection, span, t.queue))
-            queued = connection.execute(sa.select(sa.func.count()).select_from(t.queue).where(*where)).scalar_one()
-            reviewed = sa.exists().where(t.reviews.c.item == t.queue.c.id)
-            done = connection.execute(sa.select(sa.func.count()).select_from(t.queue).where(*where, reviewed)).scalar_one()
-        return int(queued), int(done)
+            query = sa.select(sa.func.count()).select_from(t.queue).where(*of_days(connection, span, t.queue))
+            return int(connection.execute(query).scalar_one())
 
     def record(self, reviews: Sequence[Review], *, by: str, now: datetime) -> list[Outcome]:
         """Record what people saw, all of it or nothing, as entries of the chain (``review``); a later review of an event holds.
