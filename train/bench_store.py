@@ -16,27 +16,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from streamer.chain import new_salt
-from streamer.events import Event, Place, event_of
-from streamer.evidence import EvidenceFolder
-from streamer.signing import signer_in
-from streamer.store import Store, new_event_id
+from streamer.store import Store
 from streamer.store.query import Key, Query
 from streamer.store.search import Search
 from streamer.store.statistics import Span, StatisticsOf
-from streamer.types import Passage
-from train.bench_store_fill import MAKING, START, Traffic, example, fill
+from train.bench_store_fill import START, Traffic, fill
+from train.bench_store_record import Disk, Purging, Recorded, disk_of, purging, recording
 
 TARGET_S = 1.0
 BYTES_PER_EVENT = 3000
@@ -93,8 +88,9 @@ def main() -> int:
     _make(folder, file, traffic, console)
     timings = [_timed(case, file) for case in _cases(file, traffic)]
     console.print(_looks_table(timings, file, traffic))
-    disk = _disk(folder)
-    console.print(_recording_table(list(_recording(folder, file, asked.seconds)), disk))
+    disk = disk_of(folder)
+    console.print(_recording_table(list(recording(folder, file, asked.seconds)), disk))
+    console.print(_told_of_purge(purging(folder, file)))
     missed = [timing.name for timing in timings if not timing.met]
     console.print(f"targets missed: {', '.join(missed)}" if missed else f"every look took less than {TARGET_S:g} s")
     return int(bool(missed))
@@ -199,79 +195,6 @@ def _forget(file: Path) -> None:
         os.close(handle)
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """What the disk can do."""
-
-    syncs: float
-    """Forced writes of 4 KB a second."""
-    bandwidth: float
-    """MB a second, forced at the end."""
-
-
-def _disk(folder: Path, seconds: float = 3.0, blocks: int = 64) -> Disk:
-    file = folder / "disk.tmp"
-    block = np.random.default_rng(1).bytes(4 << 20)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        begin, number = time.perf_counter(), 0
-        while time.perf_counter() - begin < seconds:
-            os.write(handle, block[:4096])
-            os.fsync(handle)
-            number += 1
-        syncs = number / (time.perf_counter() - begin)
-        begin = time.perf_counter()
-        for _ in range(blocks):
-            os.write(handle, block)
-        os.fsync(handle)
-        return Disk(syncs, blocks * len(block) / 1e6 / (time.perf_counter() - begin))
-    finally:
-        os.close(handle)
-        file.unlink()
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A way of recording, and how fast it was."""
-
-    batch: int
-    with_evidence: bool
-    transactions: float
-    """A second."""
-
-
-def _recording(folder: Path, file: Path, seconds: float) -> Iterator[Recorded]:
-    """Record events into the full store, and take them out again would be dear: they stay."""
-    evidence = EvidenceFolder(folder)
-    with Store(file, signer_in(folder)) as store:
-        for with_evidence, batch in itertools.product((False, True), (1, 10, 100)):
-            rng, number = np.random.default_rng(batch), 0
-            begin = time.perf_counter()
-            while time.perf_counter() - begin < seconds:
-                _record(store, evidence if with_evidence else None, [_passing(rng) for _ in range(batch)])
-                number += 1
-            yield Recorded(batch, with_evidence, number / (time.perf_counter() - begin))
-
-
-def _passing(rng: np.random.Generator) -> Passage:
-    crop = rng.integers(0, 255, (24, 96, 3), np.uint8)
-    passage = example(datetime.now(UTC), "camera-01", "".join(rng.choice(list("ABCDEFGH12345678"), 7)))
-    return replace(passage, crop=crop)
-
-
-def _record(store: Store, evidence: EvidenceFolder | None, passages: Sequence[Passage]) -> None:
-    """Do what the recorder does."""
-    pictures = [[] for _ in passages] if evidence is None else evidence.save(passages)
-
-    def make(passage: Passage, files: Any, place: Place) -> Event:
-        now = datetime.now(UTC)
-        return event_of(passage, place, MAKING, event_id=new_event_id(), revision=1, evidence=files, salt=new_salt(), written_at=now)
-
-    store.append([partial(make, passage, files) for passage, files in zip(passages, pictures, strict=True)])
-    if evidence is not None:
-        evidence.settled()
-
-
 def _looks_table(timings: Sequence[Timing], file: Path, traffic: Traffic) -> Table:
     size = file.stat().st_size
     title = f"{traffic.events:,} events, {size / 1e9:.1f} GB ({size / traffic.events:.0f} bytes each), SQLite; seconds"
@@ -299,6 +222,14 @@ def _recording_table(recorded: Sequence[Recorded], disk: Disk) -> Table:
         rates = (f"{one.transactions * one.batch:.0f}", f"{one.transactions:.0f}", f"{100 * one.transactions / disk.syncs:.0f} %")
         table.add_row(str(one.batch), "a crop each" if one.with_evidence else "none", *rates)
     return table
+
+
+def _told_of_purge(found: Purging) -> str:
+    waits = f"median {found.median_s:.3f} s, slowest {found.slowest_s:.3f} s; without a purge {found.before_s:.3f} s"
+    return (
+        f"purging the oldest day: {found.erased:,} events in {found.seconds:.0f} s; meanwhile {found.recorded:,} events were recorded,"
+        f" one a transaction, each in {waits}"
+    )
 
 
 if __name__ == "__main__":
