@@ -371,3 +371,50 @@ def test_a_store_of_before_is_brought_up_to_date(tmp_path, filled):
         for query in (Query(), Query(plate="AB123", edits=2), Query(plate="*23"), Query(states=frozenset({"corrected"}))):
             assert paged(Search(updated), query, 50) == paged(Search(store), query, 50)
         erase_all(updated, list(last))
+
+
+def plans(store: Store, query: Query, after: Key | None) -> list[str]:
+    """Give how SQLite finds what a search asks for."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        Search(store).page(query, after=after)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    looking = sqlite3.connect(store.name)
+    steps = [
+        str(row[3])
+        for statement, parameters in asked
+        if "SELECT" in statement
+        for row in looking.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    ]
+    looking.close()
+    return steps
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(),
+        Query(cameras=("gate", "exit")),
+        Query(no_plate=True),
+        Query(plate="AB123"),
+        Query(plate="AB*"),
+        Query(plate="*23"),
+        Query(plate="AB123", edits=0),
+        Query(plate="AB123", edits=1),
+        Query(plate="AB123", edits=2),
+    ],
+)
+@pytest.mark.parametrize("after", [None, Key(1000, 0.0, hour(30), 100)])
+def test_no_search_goes_through_a_whole_table(filled, query, after):
+    """Those without an end in time take the rows in the order of an index, and stop when they have enough."""
+    steps = plans(filled[0], query, after)
+    whole = [step for step in steps if step.startswith("SCAN") and not step.startswith(("SCAN head", "SCAN (subquery", "SCAN anon"))]
+    assert whole == (["SCAN events USING INDEX events_best_time"] if query == Query() and after is None else [])
+    if after is not None and query.plate is None:
+        assert any("best_time<" in step for step in steps), steps
