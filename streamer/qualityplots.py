@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _INCHES: Final = (8.0, 5.5)
 _DPI: Final = 110
 _REASONS: Final = 8
+_LEAST_TOLD: Final = 20
+"""Of fewer plates the interval is so wide that it would flatten the rest of the curve."""
 _CAMERAS: Final = 20
 """That have a bar of their own; those with the most passages without a plate."""
 
@@ -85,7 +87,8 @@ def _abstain(axes: Axes, report: Report) -> None:
     axes.set(
         title="Yield against error", xlabel="yield: plates given of those that a person can read, %", ylabel="error: wrong of those, %"
     )
-    axes.set_ylim(bottom=0)
+    told = [point.error.high for point in report.curve if point.error.of >= _LEAST_TOLD] or [1.0]
+    axes.set_ylim(0, min(100.0, 110 * max(*told, report.allowed_error)))
     axes.grid(alpha=0.3)
     axes.legend()
 

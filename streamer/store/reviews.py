@@ -183,18 +183,6 @@ class Reviews:
             return [Item(number, json.loads(payload)) for number, payload in connection.execute(query)]
 
 
-def entries_about(connection: sa.Connection, event_ids: Sequence[str]) -> list[int]:
-    """Give the entries of reviews of some events: who erases the events must erase their payloads, too. Ask before rows are deleted."""
-    query = sa.select(t.reviews.c.entry).join(t.queue, t.queue.c.id == t.reviews.c.item).where(t.queue.c.event_id.in_(event_ids))
-    return list(connection.execute(query.order_by(t.reviews.c.entry)).scalars())
-
-
-def events_with_truth(connection: sa.Connection, plate: str) -> list[str]:
-    """Give the events where a person read a plate, whatever the program said: for subject access and erasure."""
-    query = sa.select(t.queue.c.event_id).join(t.reviews, t.reviews.c.item == t.queue.c.id)
-    return list(connection.execute(query.where(t.reviews.c.truth == plate, t.queue.c.event_id.is_not(None)).distinct()).scalars())
-
-
 def _note_sample(connection: sa.Connection, seed: str, now: datetime, strata: Sequence[Drawn], found: Iterable[Candidate]) -> None:
     entry = int(connection.execute(sa.select(t.head.c.entry)).scalar_one())
     connection.execute(sa.insert(t.samples).values(entry=entry, seed=seed, drawn_at=utc_text(now)))
