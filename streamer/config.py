@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from streamer.config_cameras import Camera
+from streamer.config_privacy import PrivacyConfig, RetentionConfig
 from streamer.config_section import (
     PATH_OR_NAME,
     SOURCE_ID,
@@ -42,7 +43,9 @@ __all__ = [
     "LiveConfig",
     "LogConfig",
     "PassagesConfig",
+    "PrivacyConfig",
     "ReaderConfig",
+    "RetentionConfig",
     "Section",
     "SinkConfig",
     "TrackerConfig",
@@ -265,6 +268,7 @@ class Config(Section):
     evidence: EvidenceConfig = EvidenceConfig()
     sinks: dict[Annotated[str, Field(pattern=SOURCE_ID)], SinkConfig] = Field(default={})
     """Where events go beside the log."""
+    privacy: PrivacyConfig = PrivacyConfig()
     live: LiveConfig = LiveConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()

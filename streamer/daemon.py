@@ -18,13 +18,14 @@ from streamer.delivery import SinkThreads
 from streamer.errors import ConfigError, SourceError, UsageError
 from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
+from streamer.forgetting import Forgetting
 from streamer.health import HealthServer
 from streamer.live.capture import LiveCapture
 from streamer.live.changes import WHILE_RUNNING, changes
 from streamer.live.health_state import Health, QueueState
 from streamer.live.hostclock import HostClock
 from streamer.live.motion import MotionGate
-from streamer.live.recording import RecordingThread
+from streamer.live.recording import RecordingState, RecordingThread
 from streamer.live.service import LiveService
 from streamer.live.stats import CameraStats
 from streamer.mailbox import Mailbox
@@ -85,6 +86,7 @@ class Daemon:
         self._host_clock = HostClock()
         self._metrics = Metrics(VERSION)
         self._sinks = SinkThreads(())
+        self._forgetting: Forgetting | None = None
         self._server: HealthServer | None = None
 
     @property
@@ -117,6 +119,8 @@ class Daemon:
             self._metrics.watch_sinks(self._sinks.snapshots)
             self._metrics.watch_host_clock(self._host_clock.latest)
             self._sinks.start()
+            if self._forgetting is not None:
+                self._forgetting.start()
             self._service.start(self.config.cameras)
             undo.pop_all()
 
@@ -165,7 +169,7 @@ class Daemon:
         service, recording = self._service, self._recording
         state = recording.state() if recording is not None else None
         heartbeat = service.heartbeat if service is not None else None
-        dead = ("recording",) if state is not None and not state.alive and not self._stopping else ()
+        dead = self._dead_threads(state)
         return Health(
             version=VERSION,
             uptime_s=time.monotonic() - self._began,
@@ -181,6 +185,13 @@ class Daemon:
             sinks=self._sinks.snapshots(),
         )
 
+    def _dead_threads(self, recording: RecordingState | None) -> tuple[str, ...]:
+        if self._stopping or recording is None:
+            return ()
+        forgetting = self._forgetting
+        alive = {"recording": recording.alive, "purge": forgetting is None or forgetting.alive}
+        return tuple(name for name, lives in alive.items() if not lives)
+
     @property
     def _running(self) -> LiveService:
         assert self._service is not None, "start() comes first"
@@ -189,6 +200,8 @@ class Daemon:
     def _recorder(self, pipeline: Pipeline) -> Recorder:
         store = Store(self._directory / STORE, signer_in(self._directory))
         self._parts.callback(store.close)
+        self._forgetting = Forgetting(self.config, store, self._directory)
+        self._parts.callback(self._forgetting.close)
         self._sinks = build_sinks(self.config, store, self._directory)
         self._parts.callback(self._sinks.stop, 0.0)
         sink = JsonlSink(self._directory, self.config.events)
@@ -201,6 +214,8 @@ class Daemon:
             states=self.config.events.states,
             clock=lambda: datetime.now(UTC),
             host_clock=self._clock_of_event,
+            disclose=self._forgetting.disclosure.of,
+            left_out=self._left_out,
         )
 
     def _clock_of_event(self) -> dict[str, object] | None:
@@ -218,6 +233,12 @@ class Daemon:
             self._metrics.event_latency(passage.source_id, event["state"], max(ago_s, 0.0))
         self._sinks.wake(event["sequence"])
         self._on_event(event)
+
+    def _left_out(self, passage: Passage) -> None:
+        """Count what must not be recorded."""
+        stats = self._running.stats(passage.source_id)
+        if stats is not None and passage.state == "final":
+            stats.record(plate=passage.plate is not None)
 
     def _queue(self) -> QueueState:
         if self._recording is None:

@@ -54,12 +54,21 @@ class EvidenceFolder:
         staged = [_staged(passage) for passage in passages]
         made = [picture for pictures in staged for picture in pictures]
         if not made:
-            return []
+            return [[] for _ in passages]
         self._pending |= {one.file for one, _ in made}
         _write(self._journal, "\n".join(sorted(self._pending)).encode(), "the list of crops")
         for one, content in made:
             _write(self._directory / one.file, content, "the crop")
         return [[one for one, _ in pictures] for pictures in staged]
+
+    def check(self, pictures: Sequence[EvidenceFile]) -> None:
+        """Raise StoreError if a file that was saved was deleted: an earlier event had the same one and was erased just now.
+
+        To be called in the transaction that records the event: those that erase take turns with it.
+        """
+        for picture in pictures:
+            if not (self._directory / picture.file).exists():
+                raise StoreError(f"{self._directory / picture.file}: was deleted before its event was recorded; try again")
 
     def settled(self) -> None:
         """Note that the files saved so far are recorded: a later crash is no concern of theirs."""
@@ -99,7 +108,9 @@ def _write(file: Path, content: bytes, what: str) -> None:
 
 
 def _staged(passage: Passage) -> list[tuple[EvidenceFile, bytes]]:
-    """Give the files of a passage and their contents, the crop first."""
+    """Give the files of a passage and their contents, the crop first; none if its crop is empty: no picture of it may be kept."""
+    if passage.crop.size == 0:
+        return []
     height, width = passage.crop.shape[:2]
     crop = _file(passage, "crop", ".png", _png(passage.crop), width, height)
     return [crop, *(_file(passage, one.kind, one.suffix, one.content, one.width, one.height) for one in passage.pictures)]

@@ -19,6 +19,9 @@ from streamer.types import Passage
 HostClock = Callable[[], dict[str, object] | None]
 """Gives what is known about this machine's clock, as it stands in live events; None where nobody asked."""
 
+Disclose = Callable[[Passage], Passage | None]
+"""Gives what of a passage may be recorded, see ``privacy.Disclosure``."""
+
 LOG_CURSOR = "jsonl"
 """Name of the log's place in the store."""
 
@@ -36,8 +39,12 @@ class Recorder:
         states: Literal["final", "all"],
         clock: Callable[[], datetime],
         host_clock: HostClock = lambda: None,
+        disclose: Disclose = lambda passage: passage,
+        left_out: Callable[[Passage], None] = lambda passage: None,
     ) -> None:
         """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
+
+        ``disclose`` gives a passage as it may be recorded, None if not at all; ``left_out`` is told of those, to count them.
 
         What an earlier run left is put in order: pictures without an event deleted, open previews withdrawn, the rest delivered.
         Raises StoreError, SinkError.
@@ -49,6 +56,8 @@ class Recorder:
         self._states = states
         self._clock = clock
         self._host_clock = host_clock
+        self._disclose = disclose
+        self._left_out = left_out
         self._open: dict[tuple[str, str], tuple[str, int]] = {}
         """Id and last revision of the events whose passages go on, by source and passage."""
         self._evidence.recover(store.recorded_files)
@@ -63,7 +72,9 @@ class Recorder:
 
     def append(self, passages: Sequence[Passage]) -> list[Event]:
         """Record passages, without writing them to the log; gives their events, in order. Raises StoreError: none of them was recorded."""
-        wanted = [passage for passage in passages if self._states == "all" or passage.state == "final"]
+        asked = [passage for passage in passages if self._states == "all" or passage.state == "final"]
+        shown = [self._disclose(passage) for passage in asked]
+        wanted = [passage for passage in shown if passage is not None]
         going_on = dict(self._open)
         makers: list[EventMaker] = []
         for passage, pictures in zip(wanted, self._evidence.save(wanted), strict=True):
@@ -75,9 +86,13 @@ class Recorder:
         events = self._store.append(makers)
         self._evidence.settled()
         self._open = going_on
+        for passage, kept in zip(asked, shown, strict=True):
+            if kept is None:
+                self._left_out(passage)
         return events
 
     def _event(self, passage: Passage, pictures: Sequence[EvidenceFile], event_id: str, revision: int, place: Place) -> Event:
+        self._evidence.check(pictures)
         return event_of(
             passage,
             place,

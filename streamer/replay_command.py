@@ -24,6 +24,7 @@ from streamer.config import Config, FileSource
 from streamer.errors import UsageError
 from streamer.events import Event, Making, plate_label, to_line
 from streamer.evidence import EvidenceFolder
+from streamer.forgetting import Forgetting
 from streamer.outgoing import SinkSnapshot
 from streamer.recorder import Recorder
 from streamer.replay import Progress as Step
@@ -47,6 +48,8 @@ def run_replay(
     """Replay; gives the exit code: 0, or 2 if a recording could not be read or not to its end."""
     sources = _sources(config, paths, every, start)
     directory = out or config.events.directory
+    if annotate and config.privacy.mode != "full":
+        raise UsageError("--annotate: a video with the plates drawn in cannot be made with privacy.mode: " + config.privacy.mode)
     console = Console(stderr=True)
     stop = threading.Event()
     with ExitStack() as stack:
@@ -57,6 +60,7 @@ def run_replay(
         pipeline = build_pipeline(config, video)
         store = Store(directory / STORE, signer_in(directory))
         stack.callback(store.close)
+        forgetting = Forgetting(config, store, directory)
         sinks = build_sinks(config, store, directory)
         stack.callback(sinks.stop, 0.0)
         sink = JsonlSink(directory, config.events)
@@ -68,6 +72,7 @@ def run_replay(
             Making(pipeline.detector.info, pipeline.reader.info, version("plate-streamer")),
             states=config.events.states,
             clock=lambda: datetime.now(UTC),
+            disclose=forgetting.disclosure.of,
         )
         sinks.start()
         bar = stack.enter_context(_progress(console, sources))

@@ -225,7 +225,7 @@ class Passage:
     frame_size: tuple[int, int]
     """(width, height) of the evidence frame, pixels."""
     crop: Image
-    """The crop that was read for ``raw`` (or the best one seen, if none was): a copy, not a view."""
+    """The crop that was read for ``raw`` (or the best one seen, if none was): a copy, not a view. Of size 0: it may not be kept."""
     unread_chars: int = 0
     """Characters of the plate outside the alphabet: seen, but not in ``plate``; 0 without a plate. See ``vote.Decision``."""
     clock_offset_s: float | None = None

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any, Final
 
-from streamer import private
+from streamer import linefiles, private
 from streamer.config_sinks import CsvSinkConfig
 from streamer.errors import SinkError
 from streamer.outgoing import Outgoing
@@ -43,6 +43,8 @@ TAIL_BYTES: Final = 2**20
 class CsvSink:
     """Appends to ``events-2026-05-01.csv`` in a folder, by the day when the event was recorded.
 
+    Erased events may be taken out of it by another thread or process, see ``linefiles``.
+
     Where a file of the day has other columns (the configuration has changed), another one is begun: ``events-2026-05-01-2.csv``.
     """
 
@@ -63,10 +65,12 @@ class CsvSink:
     def send(self, events: Sequence[Outgoing]) -> None:
         """Append, and force it to disk. Raises SinkError; no half line stays."""
         try:
-            for day, of_day in groupby(events, _day_of):
-                if self._handle is None or day != self._day:
-                    self._open(day)
-                self._append(list(of_day))
+            private.make_folder(self._directory)
+            with linefiles.changing(self._directory):
+                for day, of_day in groupby(events, _day_of):
+                    if self._handle is None or day != self._day or linefiles.replaced(self._handle, self._file):
+                        self._open(day)
+                    self._append(list(of_day))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             self.close()
             why = error.strerror if isinstance(error, OSError) else str(error)
@@ -83,7 +87,6 @@ class CsvSink:
 
     def _open(self, day: date) -> None:
         self.close()
-        private.make_folder(self._directory)
         number = 1
         while True:
             self._file = self._directory / f"events-{day}{'' if number == 1 else f'-{number}'}.csv"
