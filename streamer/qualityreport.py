@@ -113,19 +113,20 @@ def report_of(
     everything = groups[0]
     answers = everything.answers()
     readable = everything.readable()
+    figures = tuple(group.figures() for group in groups)
     curve = tuple(abstain(answers, readable)) if readable else ()
     return Report(
         since,
         until,
         made_at,
-        tuple(group.figures() for group in groups),
+        figures,
         tuple(Miss(*where, events) for where, events in sorted(material.misses.items())),
         tuple(_missed(material, everything)),
         reliability(answers),
         curve,
         allowed_error,
         best_within(curve, allowed_error),
-        tuple(_notes(material, counts)),
+        tuple(_notes(material, counts, figures[0])),
     )
 
 
@@ -280,12 +281,14 @@ def _missed(material: Material, group: _Group) -> Iterator[MissedReason]:
         yield MissedReason(reason, totals[reason], group.rate(_is_readable, _missed_for(reason)))
 
 
-def _notes(material: Material, counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
+def _notes(material: Material, counts: Mapping[tuple[str, str], int], everything: Figures) -> Iterator[str]:
     queued, reviewed = sum(material.queued.values()), len(material.reviewed)
     if not reviewed:
         yield "nobody has reviewed any of these events: no rate but capture can be told. Run `plate-streamer review`"
     elif reviewed + material.erased < queued:
         yield f"{queued - reviewed - material.erased} events of the sample are not reviewed yet"
+    if reviewed and everything.spoken_for < everything.events:
+        yield f"{everything.events - everything.spoken_for} events are of cameras and days of which nobody reviewed any such event"
     if material.erased:
         yield f"{material.erased} events of the sample were erased before anybody reviewed them"
     if not counts:

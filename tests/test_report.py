@@ -174,6 +174,8 @@ def test_a_sample_stands_for_all(record, call: Call) -> None:
     assert (everything["events"], everything["queued"], everything["reviewed"]) == (22, 14, 14)
     for rate in everything["rates"].values():
         assert rate is None or 0 <= rate["low"] <= rate["value"] <= rate["high"] <= 1
+    assert not any("nobody reviewed any" in note for note in found["notes"])
+    assert "22 events are of cameras and days of which nobody reviewed any such event" in document(call, folder)["notes"]
     # The rest is drawn later, and never an event twice.
     assert ": 8 events" in call("review", folder, "--size", "30", "--camera", "gate", "--export", folder / "rest.csv")[2]
     ids = [row["event_id"] for name in ("sheet.csv", "rest.csv") for row in _rows(folder / name)]
