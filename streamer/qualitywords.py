@@ -40,8 +40,8 @@ HOW: Final = (
         " of Donner and Zou (2012, ratios)."
     ),
     (
-        "Kinds of events (camera, day, with or without a plate) that nobody reviewed are taken to be like the reviewed ones of the same row;"
-        " a note says how many events these are."
+        "Kinds of events (camera, day, with or without a plate) that nobody reviewed are taken to be like the reviewed ones of the same"
+        " row; a note says how many events these are."
     ),
     (
         "Vehicles that were never noticed are no event: only a count of somebody else shows them. Detections that came and went within a"
