@@ -373,3 +373,13 @@ def test_the_sample_stands_in_the_chain(record, call: Call) -> None:
     assert (sample["seed"], sample["by"], sum(row[4] for row in sample["strata"])) == ("s", "Ann", 20)
     assert not any(event["event_id"] in json.dumps(sample) for event in events)
     assert faults(folder) == []
+
+
+def test_pseudonyms_cannot_be_reviewed(tmp_path: Path, call: Call, make_event: Callable[..., Event]) -> None:
+    text = "hmac:k1:" + 32 * "0"
+    with Store(tmp_path / "events.sqlite", signer_in(tmp_path)) as store:
+        store.append([lambda place: make_event(place, plate=text, raw=None, char_scores=())])
+    code, _, told = call("review", tmp_path)
+    assert code == 2
+    assert "pseudonyms" in told
+    assert call("report", tmp_path)[0] == 0

@@ -18,7 +18,7 @@ from streamer.events import Event, utc_text
 from streamer.review import Candidate, Material, Outcome, Reviewed, Stratum, Truth, allocate, draw, outcome_of
 from streamer.store import PAGE, Store
 from streamer.store import tables as t
-from streamer.store.samples import Span, candidates, counts_of, drawn_from, holds, of_days, populations, queued_of
+from streamer.store.samples import Span, candidates, check_plates, counts_of, drawn_from, holds, of_days, populations, queued_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,10 @@ class Reviews:
             What was drawn from each stratum; empty if there are no events.
 
         Raises:
-            UsageError: there are more strata than ``size``.
+            UsageError: there are more strata than ``size``, or the record holds pseudonyms.
         """
         with self._store.transaction("searched") as connection:
+            check_plates(connection)
             sizes = populations(counts_of(connection, span))
             known = set(connection.execute(sa.select(t.queue.c.event_id).where(t.queue.c.event_id.is_not(None))).scalars())
             queued = queued_of(connection, span, erased=False)
@@ -110,8 +111,10 @@ class Reviews:
     def record(self, reviews: Sequence[Review], *, by: str, now: datetime) -> list[Outcome]:
         """Record what people saw, all of it or nothing, as entries of the chain (``review``); a later review of an event holds.
 
-        Raises UsageError: an event was erased meanwhile.
+        Raises UsageError: an event was erased meanwhile, or the record holds pseudonyms.
         """
+        with self._store.transaction("read") as connection:
+            check_plates(connection)
         rows, payloads, outcomes = [], [], []
         at = utc_text(now)
         for review in reviews:
