@@ -148,7 +148,7 @@ def queries(draw: st.DrawFn) -> Query:
     return Query(**fields)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(query=queries(), limit=st.sampled_from((1, 7, 1000)), few=st.booleans())
 def test_a_search_finds_what_a_look_at_all_events_finds(filled, query, limit, few):
     store, last = filled
