@@ -15,7 +15,6 @@ from streamer.store import PAGE
 from streamer.store import tables as t
 from streamer.store.search import chosen_sources
 
-
 _PSEUDONYM: Final = "hmac:"
 """Pseudonyms begin so, see ``privacy.Key``."""
 
