@@ -11,14 +11,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from streamer.chain import new_salt
 from streamer.errors import UsageError
 from streamer.events import utc_text
 from streamer.privacy import KeyRing, tells
+from streamer.privacy_keys import AUDIT_KEYS, KeyFile
+from streamer.signing import signer_in
 from streamer.store import Store
 from streamer.store.retention import AUDIT
+
+STORE: Final = "events.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,12 @@ def entry_of(action: Action, keys: KeyRing, now: datetime) -> str:
 def record(store: Store, action: Action, keys: KeyRing, now: datetime) -> None:
     """Put an action into the audit log. To be called before its results are shown. Raises StoreError: it is not in the log."""
     store.append_entries(AUDIT, [entry_of(action, keys, now)])
+
+
+def note(folder: Path, action: Action, now: datetime) -> None:
+    """Put an action into the audit log of a folder, which a program may be recording into. Raises StoreError, UsageError."""
+    with Store(folder / STORE, signer_in(folder), alone=False) as store:
+        record(store, action, KeyFile(folder / AUDIT_KEYS, lambda: now).ring(), now)
 
 
 def asked(plate: str) -> str:

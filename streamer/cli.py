@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from streamer import privacy_cli
+
 if TYPE_CHECKING:
     from streamer.config import Config
 
@@ -23,6 +25,7 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="The models that the program works with.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+privacy_cli.add(app)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration file; without it, the defaults.", show_default=False)

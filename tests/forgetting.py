@@ -32,6 +32,7 @@ from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
 from streamer.store.erasure import Erasures
 from streamer.store.retention import Retention
+from streamer.subject import names
 from streamer.verify import Verified, check
 
 STORE = "events.sqlite"
@@ -177,7 +178,7 @@ def _look(path: Path, make_passage: Callable[..., Any], make_event: Callable[...
     erasures = Erasures(folder.store)
     if erasures.removals("file", 1) or erasures.removals("lines", 1):
         wrong.append("something is left to do")
-    if not Retention(folder.store).naming({fold(CANARY)}):
+    if not Retention(folder.store).naming({fold(CANARY)}, names):
         wrong += [f"canary: {file}" for file in found_in(path, CANARY)]
     if sorted(folder.logged()) != sorted(folder.ids()):
         wrong.append("the log is not that of the record")

@@ -84,7 +84,8 @@ ROOMS: dict[str, set[str]] = {
     # privacy
     "privacy": {"types", "events", "plates"},
     "privacy_keys": {"errors", "private", "privacy"},
-    "audit": {"errors", "chain", "events", "privacy", "store"},
+    "audit": {"errors", "chain", "events", "privacy", "privacy_keys", "signing", "store"},
+    "subject": {"events", "plates"},
     "forgetting": {"config", "config_sinks", "privacy", "privacy_keys", "purge", "store"},
     "purge": {"errors", "events", "private", "linefiles", "privacy", "store"},
     "recorder": {"types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
@@ -110,6 +111,7 @@ ROOMS["commands"] = {*ROOMS}
 ROOMS["replay_command"] = {*ROOMS} - {"commands"}
 for command in (
     "demo_live",
+    "privacy_commands",
     *(
         f"{name}_command"
         for name in (
@@ -144,11 +146,13 @@ ROOMS["cli"] = {
     "stats_command",
     "review_command",
     "report_command",
+    "privacy_cli",
     "config",
     "config_file",
     "errors",
     "log",
 }
+ROOMS["privacy_cli"] = {"privacy_commands", "config", "config_file"}
 # The package itself only names where its public names live.
 ROOMS["__init__"] = {*ROOMS}
 
@@ -186,6 +190,7 @@ LIBRARIES: dict[str, set[str]] = {
         "deliver_command",
         "events_command",
         "report_command",
+        "privacy_commands",
         "stats_command",
         "sink_table",
     },
@@ -194,7 +199,7 @@ LIBRARIES: dict[str, set[str]] = {
     "supervision": {"annotate"},
     "tensorrt": {"detector"},
     "torch": {"detector", "reader"},
-    "typer": {"cli"},
+    "typer": {"cli", "privacy_cli"},
     "ultralytics": {"detector", "reader", "weightrecipes"},
 }
 

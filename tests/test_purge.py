@@ -23,6 +23,7 @@ from streamer.privacy import Limits
 from streamer.purge import Purge, Purged, PurgeThread
 from streamer.store.erasure import Erasures
 from streamer.store.retention import Hold, Retention
+from streamer.subject import names
 from tests.forgetting import CANARY, NOW, STORE, Folder, faults, found_in, pictures, pictures_of_events, plates
 
 
@@ -161,7 +162,7 @@ def test_the_canary_is_in_no_byte(folder: Folder, how: str) -> None:
     if how == "purge":
         assert folder.purge().run(Limits(reads_days=30)).reads > 6
     else:
-        found = Retention(folder.store).naming({fold(CANARY)})
+        found = Retention(folder.store).naming({fold(CANARY)}, names)
         assert len(found) == 6
         assert folder.purge().erase(found, "asked").events == 6
     assert found_in(folder.path, CANARY, fold(CANARY), CANARY[:-1] + "2") == []

@@ -160,23 +160,25 @@ class Retention:
         with self._store.transaction("read") as connection:
             return [json.loads(payload) for payload in connection.execute(query).scalars()]
 
-    def naming(self, texts: Collection[str]) -> list[str]:
-        """Give the events that hold one of some texts in their content, whatever it says there; looks at all of it, so it takes its time.
+    def naming(self, texts: Collection[str], names: Callable[[dict[str, Any], Collection[str]], bool]) -> list[str]:
+        """Give the events that name one of some plates in any revision or review; looks at all contents, so it takes its time.
 
-        ``texts``: with O as 0 and I as 1, as ``plates.fold`` writes them; the content is compared the same way.
+        Args:
+            texts: with O as 0 and I as 1, as ``plates.fold`` writes them.
+            names: says whether a content in which one of them occurs somewhere really names it.
         """
         content = sa.func.replace(sa.func.replace(t.entries.c.payload, "O", "0"), "I", "1")
-        names = sa.or_(*(sa.func.replace(content, text, "") != content for text in texts))
-        of_event = sa.select(t.events.c.event_id).join(t.entries, t.entries.c.number == t.events.c.entry)
+        holds = sa.or_(*(sa.func.replace(content, text, "") != content for text in texts))
+        of_event = sa.select(t.events.c.event_id, t.entries.c.payload).join(t.entries, t.entries.c.number == t.events.c.entry)
         reviewed = t.reviews.join(t.entries, t.entries.c.number == t.reviews.c.entry).join(t.queue, t.queue.c.id == t.reviews.c.item)
-        of_review = sa.select(t.queue.c.event_id).select_from(reviewed).where(t.queue.c.event_id.is_not(None))
+        of_review = sa.select(t.queue.c.event_id, t.entries.c.payload).select_from(reviewed).where(t.queue.c.event_id.is_not(None))
         found: list[str] = []
         last, _ = self._store.head()
         for start in range(0, last, _SCANNED):
             here = t.entries.c.number.between(start + 1, start + _SCANNED)
             with self._store.transaction("read") as connection:
-                for query in (of_event, of_review):
-                    found += connection.execute(query.where(here, names)).scalars()
+                rows = [row for query in (of_event, of_review) for row in connection.execute(query.where(here, holds))]
+            found += [row.event_id for row in rows if names(json.loads(row.payload), texts)]
         return _distinct(found)
 
     def _page(self, query: sa.Select[Any], after: Place) -> tuple[list[str], Place]:
