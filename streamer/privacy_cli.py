@@ -89,7 +89,7 @@ def audit(
 def add(app: typer.Typer) -> None:
     """Give the commands to an application."""
     for command in (hold, release, purge, erase, subject, audit):
-        app.command()(command)
+        app.command(rich_help_panel="Privacy")(command)
 
 
 def _config(file: Path | None) -> Config:

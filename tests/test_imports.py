@@ -147,11 +147,13 @@ ROOMS["cli"] = {
     "review_command",
     "report_command",
     "privacy_cli",
+    "record_cli",
     "config",
     "config_file",
     "errors",
     "log",
 }
+ROOMS["record_cli"] = {f"{name}_command" for name in ("export", "correct", "events", "stats", "review", "report", "verify")}
 ROOMS["privacy_cli"] = {"privacy_commands", "config", "config_file"}
 # The package itself only names where its public names live.
 ROOMS["__init__"] = {*ROOMS}
@@ -199,7 +201,7 @@ LIBRARIES: dict[str, set[str]] = {
     "supervision": {"annotate"},
     "tensorrt": {"detector"},
     "torch": {"detector", "reader"},
-    "typer": {"cli", "privacy_cli"},
+    "typer": {"cli", "privacy_cli", "record_cli"},
     "ultralytics": {"detector", "reader", "weightrecipes"},
 }
 
