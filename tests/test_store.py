@@ -274,6 +274,21 @@ def test_what_went_on_when_the_program_ended_is_known(path, maker):
         assert [event.event_id for event in store.open_previews()] == [open_one["event_id"]]
 
 
+def test_a_revision_of_what_was_erased_is_refused(path, maker):
+    with Store(path) as store:
+        (event,) = store.append([maker()])
+        with store.transaction("written") as connection:
+            connection.execute(metadata.tables["events"].delete())
+
+        def corrected(place):
+            return event | {"sequence": place.sequence, "revision": 2, "state": "corrected", "chain": {"entry": place.entry}}
+
+        with pytest.raises(StoreError, match="was erased meanwhile"):
+            store.append([corrected])
+        assert store.read_after(0, 10) == []
+        assert numbers(store.append([maker()])) == [2], "no gap is left"
+
+
 def test_errors_do_not_name_passwords():
     secret = "p@ss/w:rd"
     for url in (

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import uuid_utils
 
 from streamer.chain import GENESIS, Entry, entry_after
+from streamer.errors import StoreError
 from streamer.events import Event, EventMaker, Place, plate_that_holds, to_line
 from streamer.search import skeleton
 from streamer.signing import Signer
@@ -94,7 +95,7 @@ class Store:
             The events, in order.
 
         Raises:
-            StoreError: nothing was recorded.
+            StoreError: nothing was recorded; also if the revision before one of them is not there, because somebody erased the event.
         """
         if not makers:
             return []
@@ -106,6 +107,7 @@ class Store:
                 chain.add("event", to_line(event))
                 made.append(event)
             chain.write(self._signer)
+            _check_predecessors(connection, made)
             _note_plates(connection, {text for text in map(plate_that_holds, made) if text is not None})
             connection.execute(sa.insert(t.events), [_row(event) for event in made])
             pictures = [_picture(event, picture) for event in made for picture in event["evidence"]]
@@ -265,6 +267,18 @@ class _Chain:
             rows[-1] |= {"signature": signer.sign(self._previous), "signer": signer.key_id}
         self._connection.execute(sa.insert(t.entries), rows)
         self._connection.execute(sa.update(t.head).values(hash=self._previous))
+
+
+def _check_predecessors(connection: sa.Connection, made: Sequence[Event]) -> None:
+    """Raise StoreError if a revision does not follow the one before it: who read that may have been overtaken by an erasure."""
+    new = {(event["event_id"], event["revision"]) for event in made}
+    needed = {(event_id, revision - 1) for event_id, revision in new if revision > 1} - new
+    if needed:
+        ids = {event_id for event_id, _ in needed}
+        query = sa.select(t.events.c.event_id, t.events.c.revision).where(t.events.c.event_id.in_(ids))
+        missing = needed - {(row.event_id, row.revision) for row in connection.execute(query)}
+        if missing:
+            raise StoreError(f"event {min(missing)[0]}: was erased meanwhile; nothing was recorded")
 
 
 def _row(event: Event) -> dict[str, Any]:
