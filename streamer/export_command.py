@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from streamer import private
+from streamer import audit, private
 from streamer.errors import StoreError, UsageError
 from streamer.eventreport import html_of, pdf_of
 from streamer.events import Event, utc_text
@@ -33,17 +33,17 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         raise UsageError(f"{folder / STORE}: there is no event store")
     if out.exists():
         raise UsageError(f"{out}: is there already; give another name with --out")
-    if not purpose.strip():
-        raise UsageError("--purpose: say what the package is for; it stands in it")
+    purpose = audit.purpose_of(purpose)
     with Store(folder / STORE, read_only=True) as store:
         found = [_revisions(store, event_id, folder) for event_id in dict.fromkeys(event_ids)]
         proven = [Proven(one.line, tuple(store.proof(json.loads(one.line)["chain"]["entry"]))) for revisions in found for one in revisions]
     last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
     pictures = {picture["file"]: _read(folder / picture["file"]) for event in last for picture in event["evidence"]}
+    now = datetime.now(UTC)
     told = {
-        "made at": utc_text(datetime.now(UTC)),
+        "made at": utc_text(now),
         "by": by or getpass.getuser(),
-        "purpose": purpose.strip(),
+        "purpose": purpose,
         "program": f"plate-streamer {version('plate-streamer')}",
     }
     files = {
@@ -51,6 +51,8 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         "report.html": html_of(last, pictures, told),
         "report.pdf": pdf_of(last, pictures, told),
     }
+    # Before anything leaves: what is not in the audit log is not handed out.
+    audit.note(folder, audit.Action("export", audit.person(by), purpose, len(found), events=tuple(dict.fromkeys(event_ids))), now)
     content = seal(proven, files, told, signer_in(folder), _read(folder / PUBLIC))
     try:
         private.make_folder(out.parent)

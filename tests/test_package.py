@@ -84,6 +84,14 @@ def test_what_is_in_it(package: Path, original: Path) -> None:  # noqa: F811
     assert page.count("data:image/png;base64,") == 2
 
 
+def test_who_exports_what_and_why_is_in_the_audit_log(package: Path, original: Path, run: Run) -> None:  # noqa: F811
+    code, told = run("audit", original)
+    assert code == 0
+    assert "export" in told
+    assert "case 4711" in told
+    assert "Ann" in told
+
+
 def test_names_cannot_smuggle_anything_into_the_page(tmp_path: Path, make_event: Callable[..., Any]) -> None:
     from streamer.eventreport import html_of, pdf_of
 
@@ -162,7 +170,7 @@ def test_mistakes_are_named(original: Path, package: Path, tmp_path: Path, run: 
     for arguments, what in (
         (("0", "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", original), "no such event"),
         ((event, "--out", package, "--purpose", "x", "--folder", original), "is there already"),
-        ((event, "--out", tmp_path / "a.zip", "--purpose", " ", "--folder", original), "say what the package is for"),
+        ((event, "--out", tmp_path / "a.zip", "--purpose", " ", "--folder", original), "say what it is for"),
         ((event, "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", tmp_path), "there is no event store"),
     ):
         code, told = run("export", *arguments)

@@ -48,7 +48,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, make_passage: Callable[..
             said = {"plate": "KA0Z", "by": "me", "time": first["written_at"], "why": "looked"}
             changed = {"revision": revision, "state": "corrected", "revision_reason": "correction", "correction": said}
             store.append([lambda p, c=changed: first | c | {"sequence": p.sequence, "chain": {"entry": p.entry, "previous": p.previous}}])
-        store.append_entries("audit", [json.dumps({"who": "me", "did": "search", "salt": "1" * 32})])
+        store.append_entries("other", [json.dumps({"said": "something", "salt": "1" * 32})])
     return folder
 
 
