@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from streamer.chain import new_salt
 from streamer.errors import UsageError
@@ -20,10 +20,8 @@ from streamer.events import utc_text
 from streamer.privacy import KeyRing, tells
 from streamer.privacy_keys import AUDIT_KEYS, KeyFile
 from streamer.signing import signer_in
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.retention import AUDIT
-
-STORE: Final = "events.sqlite"
 
 
 @dataclass(frozen=True, slots=True)

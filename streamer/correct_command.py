@@ -14,9 +14,8 @@ from streamer.errors import UsageError
 from streamer.events import Event, Place, corrected, to_line
 from streamer.plates import normalise
 from streamer.signing import signer_in
-from streamer.store import Store
+from streamer.store import STORE, Store
 
-STORE: Final = "events.sqlite"
 NOTHING: Final = "-"
 """Stands for no plate."""
 

@@ -39,12 +39,11 @@ from streamer.sinks.jsonl import JsonlSink
 from streamer.sources.credentials import password_of
 from streamer.sources.network import NetworkCamera
 from streamer.sources.usb import UsbCamera
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.types import Passage, RawFrame
 
 _log = getLogger(__name__)
 
-STORE: Final = "events.sqlite"
 VERSION: Final = version("plate-streamer")
 LEAST_DRAIN_S: Final = 1.0
 """What sinks get to deliver the last events, however long the cameras took to end."""

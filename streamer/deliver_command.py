@@ -21,10 +21,9 @@ from streamer.outgoing import SinkSnapshot
 from streamer.routes import route_of
 from streamer.sink_table import plain, seconds
 from streamer.sinks import make_sink
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.deliveries import DeadLetter, Deliveries
 
-STORE: Final = "events.sqlite"
 _WIDTH_WITHOUT_TERMINAL: Final = 160
 _LETTERS_SHOWN: Final = 20
 

@@ -21,11 +21,10 @@ from streamer.events import plate_label
 from streamer.eventtables import Row, check_parquet, row_of, write_csv, write_parquet
 from streamer.moments import moment_of
 from streamer.search import clean_pattern
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.query import STATES, Found, Key, Page, Query
 from streamer.store.search import Search
 
-STORE: Final = "events.sqlite"
 _ABSENT: Final = "-"
 _WIDTH_WITHOUT_TERMINAL: Final = 200
 """Where the output is no terminal, rich assumes 80 columns and would break the table."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import Final
 
 from streamer import audit, private
 from streamer.errors import StoreError, UsageError
@@ -19,9 +18,7 @@ from streamer.eventreport import html_of, pdf_of
 from streamer.events import Event, utc_text
 from streamer.package import EVIDENCE, MANIFEST, SEAL, Proven, seal
 from streamer.signing import PUBLIC, signer_in
-from streamer.store import Store, StoredEvent
-
-STORE: Final = "events.sqlite"
+from streamer.store import STORE, Store, StoredEvent
 
 
 def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: str, by: str | None) -> int:

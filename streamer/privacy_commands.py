@@ -24,10 +24,9 @@ from streamer.privacy import KeyRing, Limits
 from streamer.privacy_keys import AUDIT_KEYS, EVENT_KEYS, KeyFile
 from streamer.purge import Purge, Purged
 from streamer.signing import signer_in
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.retention import Hold, Retention
 
-STORE: Final = "events.sqlite"
 _NAMED: Final = 20
 """Ids that an audit entry names at most."""
 _WIDTH_WITHOUT_TERMINAL: Final = 200

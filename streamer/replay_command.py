@@ -32,9 +32,8 @@ from streamer.replay import ReplaySource, Summary, replay, sources_of_config, so
 from streamer.routes import build_sinks
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
-from streamer.store import Store
+from streamer.store import STORE, Store
 
-STORE = "events.sqlite"
 DRAIN_S = 3600.0
 """How long sinks that go on may take at the end; one that fails is left after one attempt more."""
 INTERRUPTED_DRAIN_S = 10.0

@@ -26,11 +26,10 @@ from streamer.qualityplots import draw
 from streamer.qualityreport import Report, report_of
 from streamer.qualitywords import HOW, RATES, REASONS
 from streamer.sink_table import plain
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.reviews import Reviews
 from streamer.store.samples import Span
 
-STORE: Final = "events.sqlite"
 _WIDTH_WITHOUT_TERMINAL: Final = 200
 _LISTED_IN_PAGE: Final = 10_000
 _COUNTS: Final = ("camera", "day", "vehicles")

@@ -19,11 +19,10 @@ from streamer.events import plate_that_holds
 from streamer.review import EXCLUDED, EXCLUSIONS, NOTHING, Outcome, Truth, parse_truth
 from streamer.reviewsheet import crop_of, parse_sheet, sheet_of
 from streamer.signing import signer_in
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.reviews import Drawn, Item, Review, Reviews
 from streamer.store.samples import Span
 
-STORE: Final = "events.sqlite"
 FIRST_SIZE: Final = 200
 """Drawn if nothing was drawn yet and no number is given."""
 WORDS: Final[dict[Outcome, str]] = {

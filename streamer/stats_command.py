@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.moments import moment_of
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.store.statistics import BUCKETS, VISITS, Period, Span, Statistics, StatisticsOf, Visitors
 
-STORE: Final = "events.sqlite"
 MOST: Final = 20
 """Plates that are named with ``--show-plates``."""
 _WIDTH_WITHOUT_TERMINAL: Final = 200

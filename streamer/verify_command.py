@@ -16,10 +16,9 @@ from rich.progress import Progress
 from streamer.errors import UsageError
 from streamer.package import check_package
 from streamer.signing import PUBLIC, Verifier, verifier_of
-from streamer.store import Store
+from streamer.store import STORE, Store
 from streamer.verify import Fault, Verified, check
 
-STORE: Final = "events.sqlite"
 SHOWN: Final = 20
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 import uuid_utils
@@ -23,7 +23,10 @@ from streamer.signing import Signer
 from streamer.store import tables as t
 from streamer.store.database import Database
 
-__all__ = ["PAGE", "Entry", "Store", "StoredEvent", "new_event_id"]
+__all__ = ["PAGE", "STORE", "Entry", "Store", "StoredEvent", "new_event_id"]
+
+STORE: Final = "events.sqlite"
+"""Name of the SQLite file in the folder of a record."""
 
 PAGE = 1000
 """Rows that are read at once."""
