@@ -16,7 +16,7 @@ from streamer.config import Camera, LiveConfig
 from streamer.errors import SourceError
 from streamer.events import Event
 from streamer.live import capture
-from streamer.live.capture import LiveCapture
+from streamer.live.capture import NEW_SIZE_S, LiveCapture
 from streamer.live.recording import RecordingThread
 from streamer.live.service import LiveService
 from streamer.live.stats import CameraSnapshot, CameraStats
@@ -396,7 +396,8 @@ def test_faults_that_do_not_end_end_the_analysis(started: Any) -> None:
         run.stop()
 
 
-def test_damage_that_changes_the_size_is_left_out_and_a_new_size_is_not(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_size_is_believed_once_it_has_lasted(started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise may pass for a picture of any size, sound or not."""
     small = np.zeros((90, 160, 3), np.uint8)
     plain = ScriptedCamera._picture
 
@@ -405,9 +406,14 @@ def test_damage_that_changes_the_size_is_left_out_and_a_new_size_is_not(started:
 
     monkeypatch.setattr(ScriptedCamera, "_picture", flagged)
     sound = pictures([], 0.5)
-    run = started({"a": Script([[*sound, small, small, *sound, *[small.copy() for _ in range(3)]]])})
-    run.wait(lambda: run.of("a").analysed == 13)
-    assert run.of("a").dropped == {"damaged": 2}
+    noise, other = small.copy(), [small.copy() for _ in range(4)]
+    later = threading.Event()
+    first = [*sound, small, small, noise, *sound, *other, later, *other, SourceError("gone", "x")]
+    run = started({"a": Script([first, [noise, *other]])})
+    run.wait(lambda: run.of("a").dropped.get("damaged", 0) == 3 + len(other))
+    threading.Timer(NEW_SIZE_S, later.set).start()
+    run.wait(lambda: run.of("a").analysed == 2 * len(sound) + len(other) + 1 + len(other))
+    assert run.of("a").dropped == {"damaged": 3 + len(other)}, "the next session has the new size from its start"
     assert run.of("a").suspect == 2
 
 

@@ -31,6 +31,10 @@ FOCUS_EVERY_S = 60.0
 """Between two looks at the focus of a whole picture, which takes some milliseconds."""
 
 
+NEW_SIZE_S = 0.5
+"""A camera whose sound pictures are of another size for so long has changed it."""
+
+
 class Gate(Protocol):
     """Says whether anything moves."""
 
@@ -72,6 +76,8 @@ class LiveCapture:
         self._session = first_session - 1
         self._stop = threading.Event()
         self._told: SourceReason | None = None
+        self._size: tuple[int, int] | None = None
+        """Of this camera's pictures, over all its sessions."""
         self._thread = threading.Thread(target=self._run, name=f"camera {self._name}", daemon=True)
 
     @property
@@ -165,11 +171,9 @@ class LiveCapture:
         """Offer the frame, if it is its turn; False if nobody takes frames any more."""
         index = reading.index
         reading.index += 1
-        if picture.suspect and reading.size is not None and picture.size != reading.size:
-            self.stats.drop("damaged")  # noise may pass for a picture of any size, which would be costly and tell nothing
+        if not self._believes_size(reading, picture):
+            self.stats.drop("damaged")
             return True
-        if not picture.suspect:
-            reading.size = picture.size
         cause = self.pace.leave_out(picture.arrived_at, lambda: reading.moves(picture))
         if self._config.decode == "key_frames_while_idle":
             self._source.decode_key_frames_only(self.pace.idle)
@@ -194,6 +198,25 @@ class LiveCapture:
             return True
         self.stats.drop("stopped")
         return False
+
+    def _believes_size(self, reading: _Reading, picture: LivePicture) -> bool:
+        """Say whether a picture is of the camera's usual size, or of another for so long that this must be its size now.
+
+        Noise passes for pictures of any size, sound ones, too. A network is made ready for each size, which takes a second in which all
+        cameras wait.
+        """
+        if self._size is None or picture.size == self._size:
+            self._size = self._size if picture.suspect else picture.size
+            reading.new_size = None
+            return True
+        if picture.suspect:
+            return False
+        if reading.new_size != picture.size:
+            reading.new_size, reading.new_since = picture.size, picture.arrived_at
+        if picture.arrived_at - reading.new_since < NEW_SIZE_S:
+            return False
+        self._size = picture.size
+        return True
 
     def _look(self, reading: _Reading, picture: LivePicture) -> None:
         """Once a second: how does the picture look, and does it change at all?"""
@@ -260,8 +283,9 @@ class _Reading:
     def __init__(self, config: Camera, make_gate: Callable[[], Gate] | None, framing: Framing) -> None:
         self.clock = LiveClock(config.max_clock_skew_s)
         self.index = 0
-        self.size: tuple[int, int] | None = None
-        """Of the last sound picture."""
+        self.new_size: tuple[int, int] | None = None
+        """Of the last sound picture, where it is not the usual one."""
+        self.new_since = 0.0
         self.next_look = 0.0
         self.next_focus = 0.0
         self.sharpness: float | None = None
