@@ -74,7 +74,7 @@ class Analysis:
         self._failed = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="analysis", daemon=True)
-        self._converters = ThreadPoolExecutor(min(MOST_CONVERTERS, len(os.sched_getaffinity(0))), "convert")
+        self._converters = _threads(min(MOST_CONVERTERS, len(os.sched_getaffinity(0))), "convert")
         self.failure: BaseException | None = None
         """What ended the thread, a fault of the program."""
         self.heartbeat: float | None = None
@@ -213,3 +213,12 @@ class Analysis:
             if now - since > self.hold_s:
                 del self._away[name]
                 self._recording.put(self._finished(name))
+
+
+def _threads(count: int, name: str) -> ThreadPoolExecutor:
+    """Give a pool whose threads are all there from the start: whoever counts threads sees none come later."""
+    pool = ThreadPoolExecutor(count, name)
+    met = threading.Barrier(count)
+    for _ in range(count):
+        pool.submit(met.wait)
+    return pool
