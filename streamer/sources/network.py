@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _log = getLogger(__name__)
 
+_LATE_S: Final = 0.01
+"""A wait that ends when a picture is due must not end just before."""
 _KEY_FRAMES_MISSED: Final = 3.0
 """With key frames only, so many usual intervals without a picture are a fault."""
 
@@ -70,6 +72,8 @@ class NetworkCamera:
         self._doze: Doze[Packet[VideoStream]] = Doze()
         self._shown_key = -1
         self._told_rare = False
+        self._fruitless = False
+        """The last packet that was to be decoded gave no picture."""
         self._waits_for_key = True
         self._picture_due = 0.0
 
@@ -181,8 +185,7 @@ class NetworkCamera:
         if self._patience.interrupted:
             raise self._error(SourceError("gone", "interrupted"))
         if self._patience.ran_out:  # whatever came of it: libav hands out the packet that it still held
-            if self._seen.size is None:
-                self._check_pictures_come()
+            self._check_pictures_come()
             raise self._error(SourceError("timeout", f"no packet for {self._config.read_timeout_s:g} s"))
         if failure is not None:
             raise self._error(source_error(failure, ran_out=False))
@@ -193,9 +196,13 @@ class NetworkCamera:
         return packet
 
     def _wait_s(self) -> float:
-        """Give how long the next packet may take: the first picture may be due before."""
+        """Give how long the next packet may take: a picture may be due before, the first, or one that what came did not make up."""
         wait_s = self._config.read_timeout_s
-        return wait_s if self._seen.size is not None else max(0.0, min(wait_s, self._picture_due - self._clock()))
+        if self._seen.size is None:
+            return max(0.0, min(wait_s, self._picture_due - self._clock()))
+        if self._doze.dozing or not self._fruitless:
+            return wait_s
+        return max(0.0, min(wait_s, self._picture_due - self._clock())) + _LATE_S
 
     def _decoded(self, opened: Opened, packet: Packet[VideoStream]) -> Iterator[LivePicture]:
         """Decode a packet, and what was put by before it; or put it by."""
@@ -214,7 +221,9 @@ class NetworkCamera:
         for one in due:
             origin = one.opaque
             assert isinstance(origin, _Arrival)
+            self._fruitless = True
             for frame in self._frames(opened, one, origin.number):
+                self._fruitless = False
                 if self._is_new(frame):
                     yield self._picture(opened, frame, origin)
 
@@ -273,6 +282,8 @@ class NetworkCamera:
     def _check_pictures_come(self) -> None:
         if self._clock() < self._picture_due or self._pictures:
             return
+        if self._seen.size is not None and not (self._fruitless or self._doze.dozing):
+            return  # all that came made a picture: nothing is wrong with it, there is only no more
         if self._seen.size is None:
             within_s = self._config.first_frame_timeout_s
             came = f"{self._seen.packets} packets came" if self._seen.packets else "nothing came"
