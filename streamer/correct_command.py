@@ -11,7 +11,7 @@ from typing import Final
 
 from streamer.chain import new_salt
 from streamer.errors import UsageError
-from streamer.events import Event, Place, corrected, to_line
+from streamer.events import PSEUDONYM, Event, Place, corrected, to_line
 from streamer.plates import normalise
 from streamer.signing import signer_in
 from streamer.store import STORE, Store
@@ -43,7 +43,7 @@ def run_correct(folder: Path, event_id: str, plate: str, *, by: str | None, why:
 def record_correction(store: Store, event_id: str, text: str | None, *, by: str, why: str) -> tuple[Event, Event]:
     """Record a correction; gives the revision before it, and its own.
 
-    Raises UsageError: no such event, or it is not over; StoreError.
+    Raises UsageError: no such event, it is not over, or it holds a pseudonym; StoreError.
     """
     revisions = store.revisions(event_id)
     if not revisions:
@@ -52,8 +52,14 @@ def record_correction(store: Store, event_id: str, text: str | None, *, by: str,
     if last["state"] not in ("final", "corrected"):
         raise UsageError(f"{event_id}: is {last['state']}, and only what is final can be corrected")
 
+    if str(last["plate"] or last["raw"]).startswith(PSEUDONYM):
+        raise UsageError(f"{event_id}: this record holds pseudonyms; a correction would put a plate into it")
+
     def make(place: Place) -> Event:
-        return corrected(last, place, plate=text, by=by, why=why, salt=new_salt(), written_at=datetime.now(UTC))
+        # Now, while nobody can record or erase: pictures that were erased must not be claimed again.
+        kept = store.recorded_files([picture["file"] for picture in last["evidence"]])
+        held = last | {"evidence": [picture for picture in last["evidence"] if picture["file"] in kept]}
+        return corrected(held, place, plate=text, by=by, why=why, salt=new_salt(), written_at=datetime.now(UTC))
 
     (event,) = store.append([make])
     return last, event

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from streamer.types import Box, ModelInfo, Passage, PassageState, Stamp
 
@@ -40,6 +40,9 @@ the program ended before it had passed; somebody corrected it."""
 
 REASONS: dict[PassageState, RevisionReason] = {"preview": "sure", "final": "over", "withdrawn": "no_vehicle"}
 
+
+PSEUDONYM: Final = "hmac:"
+"""What a pseudonym begins with, which stands in place of a plate where ``privacy.mode`` asks for it."""
 
 EvidenceKind = Literal["crop", "vehicle", "scene", "clip"]
 

@@ -34,8 +34,10 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
     with Store(folder / STORE, read_only=True) as store:
         found = [_revisions(store, event_id, folder) for event_id in dict.fromkeys(event_ids)]
         proven = [Proven(one.line, tuple(store.proof(json.loads(one.line)["chain"]["entry"]))) for revisions in found for one in revisions]
-    last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
-    pictures = {picture["file"]: _read(folder / picture["file"]) for event in last for picture in event["evidence"]}
+        last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
+        names = [picture["file"] for event in last for picture in event["evidence"]]
+        kept = store.recorded_files(names)
+    pictures = {name: _read(folder / name) for name in names if name in kept}
     now = datetime.now(UTC)
     told = {
         "made at": utc_text(now),
@@ -56,9 +58,9 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         private.write_whole(out, _zipped(content))
     except OSError as error:
         raise StoreError(f"{out}: the package cannot be written: {error.strerror or error}") from error
-    sys.stderr.write(
-        f"{out}: {len(found)} events, {len(proven)} revisions, {len(pictures)} pictures. Check it with: plate-streamer verify {out}\n"
-    )
+    erased = len(set(names) - kept)
+    what = f"{len(found)} events, {len(proven)} revisions, {len(pictures)} pictures" + (f" ({erased} were erased)" if erased else "")
+    sys.stderr.write(f"{out}: {what}. Check it with: plate-streamer verify {out}\n")
     return 0
 
 

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from streamer.events import utc_text
+from streamer.events import PSEUDONYM, utc_text
 from streamer.plates import fold, normalise
 from streamer.types import Passage
 
@@ -73,7 +73,7 @@ class Key:
     def pseudonym(self, domain: Domain, text: str) -> str:
         """Give the pseudonym of a plate text, ``hmac:<key id>:<32 hex digits>``; look-alikes ``0O`` and ``1I`` get the same one."""
         digest = hmac.new(self.secret, f"plate-streamer\n{domain}\n{fold(text)}".encode(), hashlib.sha256).hexdigest()
-        return f"hmac:{self.id}:{digest[:_HEX_CHARS]}"
+        return f"{PSEUDONYM}{self.id}:{digest[:_HEX_CHARS]}"
 
 
 @dataclass(frozen=True, slots=True)

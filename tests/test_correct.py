@@ -15,11 +15,14 @@ from streamer.cli import main
 from streamer.config import EventsConfig
 from streamer.events import Making, event_schema
 from streamer.evidence import EvidenceFolder
+from streamer.package import check_package
 from streamer.recorder import Recorder
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
+from streamer.store.erasure import Erasures
 from streamer.types import ModelInfo
+from streamer.verify import Verified
 from tests.test_verify import faults
 
 MODEL = ModelInfo("m", "a" * 64, "cpu")
@@ -89,3 +92,34 @@ def test_what_cannot_be_corrected_is_named(recording, correct: Correct, make_pas
         assert what in err
     assert faults(folder) == []
     assert not (folder / "none").exists()
+
+
+def test_pictures_that_were_erased_are_not_claimed_again(recording, correct: Correct, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Neither by a correction, nor by a package."""
+    folder, _, event = recording
+    with Store(folder / "events.sqlite", signer_in(folder), alone=False) as store:
+        erasures = Erasures(store)
+        erasures.erase_pictures([event["event_id"]], "too old", "2026-11-25T00:00:00.000000Z")
+        erasures.remove_files(lambda names: [(folder / name).unlink() for name in names] and None, 10)
+    assert not list(folder.glob("crops/*/*.png"))
+    code, out, _ = correct(event["event_id"], "AB1", "--folder", str(folder), "--json")
+    assert code == 0
+    assert json.loads(out)["evidence"] == []
+    assert faults(folder) == []
+    package = tmp_path / "case.zip"
+    monkeypatch.setattr(
+        "sys.argv", ["plate-streamer", "export", event["event_id"], "--folder", str(folder), "--out", str(package), "--purpose", "x"]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code in (0, None), capsys.readouterr().err
+    assert list(check_package(package, None, Verified())) == []
+
+
+def test_a_record_of_pseudonyms_takes_no_plates(recording, correct: Correct, make_passage) -> None:
+    folder, recorder, _ = recording
+    (event,) = recorder.record([make_passage(key="1-9", plate="hmac:01234567:" + "0" * 32, raw=None)])
+    code, _, err = correct(event["event_id"], "KA12BD", "--folder", str(folder))
+    assert code == 2
+    assert "pseudonyms" in err
+    assert "KA12BD" not in err

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
 
 import sqlalchemy as sa
 
 from streamer.errors import UsageError
+from streamer.events import PSEUDONYM
 from streamer.review import Candidate, Stratum
 from streamer.store import PAGE
 from streamer.store import tables as t
 from streamer.store.search import chosen_sources
 
-_PSEUDONYM: Final = "hmac:"
 """Pseudonyms begin so, see ``privacy.Key``."""
 
 
@@ -61,7 +60,7 @@ def check_plates(connection: sa.Connection) -> None:
     """Raise UsageError if the record holds pseudonyms: the truth cannot be compared with them, and would be a plate in the record."""
     text = t.events.c.text
     # The range is found by the index; LIKE makes it exact whatever the order of the database.
-    where = (text >= _PSEUDONYM, text < f"{_PSEUDONYM[:-1]};", text.like(f"{_PSEUDONYM}%"))
+    where = (text >= PSEUDONYM, text < f"{PSEUDONYM[:-1]};", text.like(f"{PSEUDONYM}%"))
     if connection.execute(sa.select(sa.literal(1)).where(*where).limit(1)).first() is not None:
         raise UsageError("the record holds pseudonyms, not plates: nobody can review it, and a typed plate would not be one")
 
