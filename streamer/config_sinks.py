@@ -117,6 +117,20 @@ class SinkSection(Section):
         return value
 
 
+class AccountSection(SinkSection):
+    """A sink that a server takes events for from those that it knows."""
+
+    ca_file: Path | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    """Better: ``password_file`` or ``password_env``."""
+    password_file: Path | None = None
+    password_env: str | None = None
+    timeout_s: float = Field(default=5.0, gt=0)
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+
 class JsonlSinkConfig(SinkSection):
     """Another event log, like that of ``events`` in a folder of its own."""
 
@@ -191,7 +205,7 @@ class WebhookSinkConfig(SinkSection):
     secrets: ClassVar[tuple[str, ...]] = ("secret", "token")
 
 
-class MqttSinkConfig(SinkSection):
+class MqttSinkConfig(AccountSection):
     """An MQTT 5 broker; cameras show up in Home Assistant by themselves."""
 
     type: Literal["mqtt"]
@@ -199,13 +213,7 @@ class MqttSinkConfig(SinkSection):
     port: Port | None = None
     """Without it: 1883, or 8883 with TLS."""
     tls: bool = False
-    ca_file: Path | None = None
     verify_tls: bool = True
-    user: str | None = None
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
     client_id: str | None = Field(default=None, min_length=1)
     """Without it: plate-streamer and the sink's name."""
     topic: Annotated[str, AfterValidator(_topic)] = Field(default="plate-streamer", min_length=1)
@@ -213,12 +221,9 @@ class MqttSinkConfig(SinkSection):
     discovery: bool = True
     """Tell Home Assistant of the cameras."""
     discovery_prefix: Annotated[str, AfterValidator(_topic)] = Field(default="homeassistant", min_length=1)
-    timeout_s: float = Field(default=5.0, gt=0)
-
-    secrets: ClassVar[tuple[str, ...]] = ("password",)
 
 
-class RedisSinkConfig(SinkSection):
+class RedisSinkConfig(AccountSection):
     """A stream of Redis (or Valkey): one entry an event."""
 
     type: Literal["redis"]
@@ -229,19 +234,10 @@ class RedisSinkConfig(SinkSection):
     max_length: int | None = Field(default=None, ge=1)
     """Entries that the stream keeps, about; without it, all."""
     tls: bool = False
-    ca_file: Path | None = None
     verify_tls: bool = True
-    user: str | None = None
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
-    timeout_s: float = Field(default=5.0, gt=0)
-
-    secrets: ClassVar[tuple[str, ...]] = ("password",)
 
 
-class NatsSinkConfig(SinkSection):
+class NatsSinkConfig(AccountSection):
     """NATS JetStream: a stream there must take SUBJECT.CAMERA."""
 
     type: Literal["nats"]
@@ -249,43 +245,28 @@ class NatsSinkConfig(SinkSection):
     port: Port = 4222
     subject: str = Field(default="plates", pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", description="words with dots between them")
     tls: bool = False
-    ca_file: Path | None = None
     verify_tls: bool = True
-    user: str | None = None
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
     token: SecretStr | None = None
     """Better: ``token_file`` or ``token_env``."""
     token_file: Path | None = None
     token_env: str | None = None
-    timeout_s: float = Field(default=5.0, gt=0)
 
     secrets: ClassVar[tuple[str, ...]] = ("password", "token")
 
 
-class KafkaSinkConfig(SinkSection):
+class KafkaSinkConfig(AccountSection):
     """A topic of Kafka, keyed by camera, so that each camera's events keep their order."""
 
     type: Literal["kafka"]
     brokers: tuple[Annotated[str, Field(pattern=r"^[^\s,]+:\d+$", description="host:port")], ...]
     topic: str = Field(default="plates", pattern=r"^[A-Za-z0-9._-]{1,249}$", description="letters, digits, '.', '_' and '-'")
     tls: bool = False
-    ca_file: Path | None = None
     verify_tls: bool = True
-    user: str | None = None
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     """How user and password are proved (SASL)."""
     settings: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9._]*$")], str] = Field(default={})
     """Further settings of librdkafka."""
     timeout_s: float = Field(default=10.0, gt=0)
-
-    secrets: ClassVar[tuple[str, ...]] = ("password",)
 
     @field_validator("brokers")
     @classmethod
@@ -295,7 +276,7 @@ class KafkaSinkConfig(SinkSection):
         return value
 
 
-class PostgresqlSinkConfig(SinkSection):
+class PostgresqlSinkConfig(AccountSection):
     """A table of PostgreSQL, a row an event, each once."""
 
     type: Literal["postgresql"]
@@ -306,15 +287,7 @@ class PostgresqlSinkConfig(SinkSection):
     """Made if it is not there."""
     tls: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
     """As libpq's sslmode."""
-    ca_file: Path | None = None
     user: str = Field(min_length=1)
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
-    timeout_s: float = Field(default=5.0, gt=0)
-
-    secrets: ClassVar[tuple[str, ...]] = ("password",)
 
 
 class PythonSinkConfig(SinkSection):
