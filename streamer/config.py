@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from streamer.config_cameras import Camera
+from streamer.config_evidence import EvidenceConfig
 from streamer.config_privacy import PrivacyConfig, RetentionConfig
 from streamer.config_section import (
     PATH_OR_NAME,
@@ -38,6 +39,7 @@ __all__ = [
     "Config",
     "DetectorConfig",
     "EventsConfig",
+    "EvidenceConfig",
     "FileSource",
     "HealthConfig",
     "LiveConfig",
@@ -198,19 +200,6 @@ class EventsConfig(Section):
     """Full files, but the newest."""
     keep_days: Annotated[float, Field(gt=0)] | None = None
     """Full files are deleted when their events are older; looked at whenever a file is full, and at the start. Without it, never."""
-
-
-class EvidenceConfig(Section):
-    """The pictures of an event. The crop that was read is always kept; the others show more than a plate, so they must be asked for."""
-
-    vehicle: bool = False
-    """What is around the plate, as large as a car."""
-    scene: bool = False
-    """The whole picture, as far as ``region`` and ``privacy_masks`` show it."""
-    format: Literal["jpeg", "webp"] = "jpeg"
-    quality: int = Field(default=85, ge=1, le=100)
-    scene_max_px: int = Field(default=1920, ge=64)
-    """Longer side of a scene at most; larger ones are shrunk."""
 
 
 class LiveConfig(Section):

@@ -112,7 +112,7 @@ class Analysis:
         except BaseException as failure:  # noqa: BLE001 (kept for the supervisor, which raises it)
             self.failure = failure
         finally:
-            self._converters.shutdown(wait=False, cancel_futures=True)
+            self._converters.shutdown()  # idle here: every batch waits for its frames
 
     def _step(self, wait_s: float) -> bool:
         items = self._mailbox.take(self._batch, self._config.window_s, wait_s)
