@@ -159,6 +159,9 @@ ROOMS["privacy_cli"] = {"privacy_commands", "config", "config_file"}
 # The package itself only names where its public names live.
 ROOMS["__init__"] = {*ROOMS}
 
+CONFIGURATION = {"config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"}
+CONFIGURATION |= {"config", "config_file", "config_messages"}
+
 # Libraries and the only rooms that know them. Whoever is not named here is small, or used everywhere.
 LIBRARIES: dict[str, set[str]] = {
     "alembic": {"store"},
@@ -173,26 +176,8 @@ LIBRARIES: dict[str, set[str]] = {
     "paddlex": {"reader"},
     "prometheus_client": {"metrics", "metrics_sinks", "health"},
     "pyarrow": {"eventtables"},
-    "pydantic": {
-        "config",
-        "config_section",
-        "config_cameras",
-        "config_sinks",
-        "config_privacy",
-        "config_evidence",
-        "config_file",
-        "config_messages",
-    },
-    "pydantic_core": {
-        "config",
-        "config_section",
-        "config_cameras",
-        "config_sinks",
-        "config_privacy",
-        "config_evidence",
-        "config_file",
-        "config_messages",
-    },
+    "pydantic": CONFIGURATION,
+    "pydantic_core": CONFIGURATION,
     "pytesseract": {"reader"},
     "confluent_kafka": {"sinks"},
     "httpx": {"sinks"},
