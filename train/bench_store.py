@@ -30,8 +30,9 @@ from streamer.store import Store
 from streamer.store.query import Key, Query
 from streamer.store.search import Search
 from streamer.store.statistics import Span, StatisticsOf
-from train.bench_store_fill import START, Traffic, fill
+from train.bench_store_fill import fill
 from train.bench_store_record import Disk, Purging, Recorded, disk_of, purging, recording
+from train.bench_store_traffic import START, Traffic
 
 TARGET_S = 1.0
 BYTES_PER_EVENT = 3000
@@ -76,7 +77,7 @@ def main() -> int:
     """Fill, measure, print; 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--days", type=int, default=120)
+    parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--cameras", type=int, default=12)
     parser.add_argument("--folder", type=Path, default=Path("out/bench-store"), help="where the store is kept; its size is in its name")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each way of recording is measured")

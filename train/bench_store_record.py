@@ -25,7 +25,7 @@ from streamer.signing import signer_in
 from streamer.store import Store, new_event_id
 from streamer.store.statistics import StatisticsOf
 from streamer.types import Passage
-from train.bench_store_fill import MAKING, example
+from train.bench_store_traffic import MAKING, example
 
 
 @dataclass(frozen=True, slots=True)
