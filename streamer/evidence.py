@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import UTC
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 from streamer import private
 from streamer.errors import StoreError
@@ -23,6 +26,10 @@ FOLDERS: dict[EvidenceKind, str] = {"crop": CROPS, "vehicle": "vehicles", "scene
 JOURNAL = "evidence.pending"
 """Names of the files that were written last, one a line: the only ones that a crash can have left without an event."""
 
+WRITERS = 8
+"""Files that are forced to disk at the same time."""
+
+_NAME = re.compile(rf"({'|'.join(FOLDERS.values())})/[0-9-]+/[A-Za-z0-9][A-Za-z0-9._-]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SOURCE_CHARS = 80
 _HASH_CHARS = 12
@@ -39,7 +46,8 @@ class EvidenceFolder:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._journal = directory / JOURNAL
-        self._pending: set[str] = set()
+        self._pending: dict[str, None] = {}
+        """In the order of their coming: what the journal has of them stays where it is."""
 
     def save(self, passages: Sequence[Passage]) -> list[list[EvidenceFile]]:
         """Store the crops of passages as PNG, and their other pictures; force them to disk, before the transaction that records them.
@@ -52,14 +60,42 @@ class EvidenceFolder:
             StoreError: a file cannot be written; nothing half-written is left.
         """
         staged = [_staged(passage) for passage in passages]
-        made = [picture for pictures in staged for picture in pictures]
-        if not made:
-            return [[] for _ in passages]
-        self._pending |= {one.file for one, _ in made}
-        _write(self._journal, "\n".join(sorted(self._pending)).encode(), "the list of crops")
-        for one, content in made:
-            _write(self._directory / one.file, content, "the crop")
+        made = {self._directory / one.file: (one.file, content) for pictures in staged for one, content in pictures}
+        if made:
+            self._pending |= dict.fromkeys(name for name, _ in made.values())
+            self._write({file: content for file, (_, content) in made.items() if not _is_there(file, content)}, made)
         return [[one for one, _ in pictures] for pictures in staged]
+
+    def _write(self, contents: Mapping[Path, bytes], files: Collection[Path]) -> None:
+        """Write and name files, and have all of ``files`` on disk. Forced writes go on side by side: the file system joins them."""
+        with ThreadPoolExecutor(WRITERS, "evidence") as pool:
+            noted = pool.submit(self._note)
+            writing = {file: pool.submit(_part_of, file, content) for file, content in contents.items()}
+            wait([noted])
+            wait(writing.values())
+            parts = {file: future.result() for file, future in writing.items() if future.exception() is None}
+            try:
+                _finish(self._journal, noted)
+                for file, future in writing.items():
+                    _finish(file, future)
+                for file, part in parts.items():
+                    with _told(file):
+                        part.replace(file)
+            except BaseException:
+                for part in parts.values():
+                    part.unlink(missing_ok=True)
+                raise
+            # Also those of files that were there: what an attempt that failed has renamed may not be on disk yet.
+            syncing = {folder: pool.submit(private.sync_folder, folder) for folder in sorted({file.parent for file in files})}
+            for folder, synced in syncing.items():
+                _finish(folder, synced)
+
+    def _note(self) -> None:
+        is_new = not self._journal.exists()
+        private.make_folder(self._directory)
+        private.write_over(self._journal, "\n".join(self._pending).encode())
+        if is_new:
+            private.sync_folder(self._directory)
 
     def check(self, pictures: Sequence[EvidenceFile]) -> None:
         """Raise StoreError if a file that was saved was deleted: an earlier event had the same one and was erased just now.
@@ -84,10 +120,13 @@ class EvidenceFolder:
             StoreError: they cannot be deleted.
         """
         try:
-            names = self._journal.read_text().splitlines() if self._journal.exists() else []
-            orphans = sorted(set(names) - set(recorded(names)))
+            noted = self._journal.read_text("utf-8", "replace").splitlines() if self._journal.exists() else []
+            names = {name for name in noted if _NAME.fullmatch(name)}  # a crash may have come before the list was whole
+            orphans = sorted(names - set(recorded(sorted(names))))
             files = [self._directory / name for name in orphans]
-            torn = [part for folder in {(self._directory / name).parent for name in names} for part in folder.glob(private.PARTS)]
+            # Those of earlier versions lie beside the files that they were to become.
+            places = {self._directory / folder for folder in FOLDERS.values()} | {(self._directory / name).parent for name in names}
+            torn = [part for folder in places for part in folder.glob(private.PARTS)]
             for file in [*files, *torn]:
                 file.unlink(missing_ok=True)
             self._journal.unlink(missing_ok=True)
@@ -98,13 +137,30 @@ class EvidenceFolder:
         return len(orphans)
 
 
-def _write(file: Path, content: bytes, what: str) -> None:
+def _is_there(file: Path, content: bytes) -> bool:
+    with _told(file):
+        return file.exists() and file.read_bytes() == content
+
+
+def _part_of(file: Path, content: bytes) -> Path:
+    """Write what is to become a file, in the folder above its day's: there it is found after a crash, whatever the journal says."""
+    private.make_folder(file.parent)
+    return private.write_part(file.parent.parent, content)
+
+
+def _finish(file: Path, future: Future[Any]) -> None:
+    with _told(file):
+        future.result()
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
     try:
-        private.make_folder(file.parent)
-        if not file.exists() or file.read_bytes() != content:
-            private.write_whole(file, content)
+        yield
     except OSError as error:
-        raise StoreError(f"{file}: {what} cannot be written: {error.strerror or error}. Free space or allow writing there.") from error
+        raise StoreError(
+            f"{file}: the evidence cannot be written: {error.strerror or error}. Free space or allow writing there."
+        ) from error
 
 
 def _staged(passage: Passage) -> list[tuple[EvidenceFile, bytes]]:

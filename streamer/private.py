@@ -13,10 +13,11 @@ PARTS = ".*.tmp"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each with mode 0700; what exists keeps its mode. Raises OSError."""
+    """Make a folder and those above it, each with mode 0700; what exists keeps its mode. New names are forced to disk. Raises OSError."""
     missing = [level for level in (folder, *folder.parents) if not level.exists()]
     for level in reversed(missing):
         level.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        sync_folder(level.parent)
 
 
 def make_file(file: Path) -> None:
@@ -26,18 +27,43 @@ def make_file(file: Path) -> None:
 
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file so that, even after a power cut, either all of it is there under its name or nothing. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")  # made with mode 0600
+    part = write_part(file.parent, content)
+    try:
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
+def write_part(folder: Path, content: bytes) -> Path:
+    """Write a file of a new name (``PARTS``) and force it to disk; gives its path, for a rename. Raises OSError: nothing is left of it."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")  # made with mode 0600
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    sync_folder(file.parent)
+    return part
+
+
+def write_over(file: Path, content: bytes) -> None:
+    """Write to the beginning of a file, made if need be, and force it to disk; what is behind becomes line ends.
+
+    Nothing is moved or cut off: what stays the same is never in danger, and it is the cheapest of all forced writes. Raises OSError.
+    """
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        rest = memoryview(content.ljust(os.fstat(handle).st_size, b"\n"))
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -124,7 +124,7 @@ def test_nothing_to_record_is_nothing_recorded(recorder, store, make_passage):
 def test_an_event_never_stands_without_its_crop(recorder, folder, store, make_passage):
     record = recorder().record
     (folder / "crops").write_text("in the way")
-    with pytest.raises(StoreError, match="the crop cannot be written"):
+    with pytest.raises(StoreError, match="the evidence cannot be written"):
         record([make_passage()])
     assert _stored(store) == []
 
