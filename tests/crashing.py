@@ -36,7 +36,7 @@ from streamer.verify import Verified, check
 STORE = "events.sqlite"
 LONGEST_S = 0.25
 """A child lives that long at most: it is killed while it opens, recovers, writes pictures, commits, delivers."""
-PAUSE_S = 0.01
+PAUSE_S = 0.03
 """Between two batches: a disk in memory takes thousands of events a second, and all of them are looked at after each round."""
 MAKING = Making(ModelInfo("d", "a" * 64, "cpu"), ModelInfo("r", "b" * 64, "cpu"), "0")
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)

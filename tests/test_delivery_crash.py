@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from streamer.config_file import load_config
+from streamer.events import Place
 from streamer.routes import build_sinks
-from streamer.store import Store
+from streamer.store import Store, new_event_id
 from tests.receivers import Web, wait_until
 
 KILLS = 20
 
-CHILD = """
-import sys
-from pathlib import Path
-from streamer.config_file import load_config
-from streamer.routes import build_sinks
-from streamer.store import Store, new_event_id
-file = Path(sys.argv[1])
-config = load_config(file)
-store = Store(config.events.directory / "events.sqlite")
-sinks = build_sinks(config, store, config.events.directory)
-sinks.start()
-fields = {"passage": "p", "state": "final", "source": "gate", "plate": "AB12", "raw": "AB12", "score": 0.9, "country": None, "reason": None}
-fields |= {"best": {"time": "t"}, "first": {"time": "t"}, "last": {"time": "t"}, "looks": 3, "written_at": "2026-05-01T08:00:00Z"}
-fields |= {"revision": 1, "evidence": []}
-def make(place):
-    return fields | {"event_id": new_event_id(), "sequence": place.sequence, "chain": {"entry": place.entry}}
-print("begun", flush=True)
-while True:
-    sinks.wake(store.append([make] * 3)[-1]["sequence"])
-"""
+FIELDS: dict[str, Any] = {"passage": "p", "state": "final", "source": "gate", "plate": "AB12", "raw": "AB12", "score": 0.9}
+FIELDS |= {"country": None, "reason": None, "best": {"time": "t"}, "first": {"time": "t"}, "last": {"time": "t"}, "looks": 3}
+FIELDS |= {"written_at": "2026-05-01T08:00:00Z", "revision": 1, "evidence": []}
+
+
+def event(place: Place) -> dict[str, Any]:
+    return FIELDS | {"event_id": new_event_id(), "sequence": place.sequence, "chain": {"entry": place.entry}}
+
+
+def child(file: Path, begun: Connection) -> None:
+    config = load_config(file)
+    store = Store(config.events.directory / "events.sqlite")
+    sinks = build_sinks(config, store, config.events.directory)
+    sinks.start()
+    begun.send_bytes(b"begun")
+    while True:
+        sinks.wake(store.append([event] * 3)[-1]["sequence"])
 
 
 @pytest.mark.timeout(600)
@@ -46,6 +45,8 @@ def test_kills_neither_lose_nor_by_key_double_an_event(tmp_path):
     seed = time.time_ns() % 2**32
     chance = random.Random(seed)  # noqa: S311
     print(f"seed {seed}")
+    children = multiprocessing.get_context("forkserver")  # what they import is imported once
+    children.set_forkserver_preload([__name__])
     web = Web()
     file = tmp_path / "sinks.yaml"
     hook = {"type": "webhook", "url": web.url, "start": "beginning", "retry": {"backoff_min_s": 0.02, "backoff_max_s": 0.05}}
@@ -55,11 +56,14 @@ def test_kills_neither_lose_nor_by_key_double_an_event(tmp_path):
     for number in range(KILLS):
         if number % 5 == 4:
             web.go()
-        with subprocess.Popen([sys.executable, "-c", CHILD, str(file)], stdout=subprocess.PIPE) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"begun\n"
-            time.sleep(chance.uniform(0.0, 0.4))
-            child.send_signal(signal.SIGKILL)
+        receiving, sending = children.Pipe(duplex=False)
+        process = children.Process(target=child, args=(file, sending), daemon=True)
+        process.start()
+        sending.close()
+        assert receiving.recv_bytes() == b"begun"
+        time.sleep(chance.uniform(0.0, 0.4))
+        process.kill()
+        process.join()
         if number % 5 == 4:
             web.come()
     web.answer = lambda request: 204

@@ -14,10 +14,12 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, select
 
 from streamer.errors import MissingPackageError, StoreError, UsageError
 from streamer.store import Store, new_event_id
+from streamer.store.database import MIGRATIONS, newest_version
 from streamer.store.tables import metadata
 
 
@@ -264,6 +266,19 @@ def test_migrations_make_the_tables_that_the_program_uses(path):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_the_version_of_the_tables_is_that_of_the_last_migration():
+    assert newest_version() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+@pytest.mark.parametrize("how", ["", ", read_only=True", ", alone=False"])
+def test_a_record_that_is_up_to_date_is_opened_without_alembic(path, how):
+    """It takes half a second of CPU to import."""
+    Store(path).close()
+    code = f"import sys; sys.modules['alembic'] = None; from streamer.store import Store; Store({str(path)!r}{how}).close()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_went_on_when_the_program_ended_is_known(path, maker):

@@ -32,7 +32,7 @@ def web() -> Iterator[Web]:
 
 def replay(data: Path, file: Path, out: Path) -> subprocess.CompletedProcess[str]:
     clip = data / "clips" / "gb_one_car_720p.mp4"
-    command = [sys.executable, "-m", "streamer.cli", "replay", str(clip), "--config", str(file), "--out", str(out)]
+    command = [sys.executable, "-m", "streamer.cli", "replay", str(clip), "--config", str(file), "--out", str(out), "--every", "5"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, cwd=ROOT)
 
 
