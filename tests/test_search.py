@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
@@ -35,6 +35,7 @@ def test_classes_hold_all_that_counts_as_one_reading():
     assert skeleton("OQ0DI1Z2S5G6B8A") == "00001122556688A"
 
 
+@settings(max_examples=50)
 @given(st.text(FEW, min_size=5, max_size=8), st.lists(plates, max_size=60), st.sampled_from([1, 2]), st.randoms())
 def test_every_near_text_stands_where_is_looked(wanted, others, edits, random):
     """Whatever the counts say, which only decide how long it takes."""
@@ -50,6 +51,7 @@ def test_every_near_text_stands_where_is_looked(wanted, others, edits, random):
     assert {text for text in texts if Levenshtein.distance(own, text) <= edits} <= set(seen)
 
 
+@settings(max_examples=50)
 @given(plates, st.lists(plates), st.sampled_from([0, 1, 2]))
 def test_near_plates_come_nearest_first(wanted, others, edits):
     groups = near(wanted, edits, [(text, skeleton(text)) for text in others])

@@ -91,7 +91,7 @@ def main() -> int:
     console.print(_looks_table(timings, file, traffic))
     disk = disk_of(folder)
     console.print(_recording_table(list(recording(folder, file, asked.seconds)), disk))
-    console.print(_told_of_purge(purging(folder, file)))
+    console.print(_purge_table(purging(folder, file, asked.seconds)))
     missed = [timing.name for timing in timings if not timing.met]
     console.print(f"targets missed: {', '.join(missed)}" if missed else f"every look took less than {TARGET_S:g} s")
     return int(bool(missed))
@@ -225,12 +225,14 @@ def _recording_table(recorded: Sequence[Recorded], disk: Disk) -> Table:
     return table
 
 
-def _told_of_purge(found: Purging) -> str:
-    waits = f"median {found.median_s:.3f} s, slowest {found.slowest_s:.3f} s; without a purge {found.before_s:.3f} s"
-    return (
-        f"purging the oldest day: {found.erased:,} events in {found.seconds:.0f} s; meanwhile {found.recorded:,} events were recorded,"
-        f" one a transaction, each in {waits}"
-    )
+def _purge_table(found: Purging) -> Table:
+    title = f"purging the oldest day, {found.erased:,} events, in {found.seconds:.0f} s; recording meanwhile, seconds for an event"
+    table = Table(box=SIMPLE_HEAD, title=title)
+    for name in ("", "events", "median", "99 %", "slowest"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, waits in (("alone", found.alone), ("while it is purged", found.meanwhile)):
+        table.add_row(name, f"{waits.events:,}", *(f"{value:.4f}" for value in (waits.median, waits.p99, waits.slowest)))
+    return table
 
 
 if __name__ == "__main__":

@@ -103,25 +103,41 @@ def _record(store: Store, evidence: EvidenceFolder | None, passages: Sequence[Pa
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """How long recording one event took, seconds."""
+
+    events: int
+    median: float
+    p99: float
+    slowest: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Waits:
+        """Take what was measured."""
+        return cls(len(seconds), statistics.median(seconds), float(np.quantile(seconds, 0.99)), max(seconds))
+
+
+@dataclass(frozen=True, slots=True)
 class Purging:
-    """How a purge went, and what became of recording meanwhile; seconds for an event."""
+    """How a purge went, and what became of recording before and meanwhile."""
 
     erased: int
+    """Events."""
     seconds: float
-    recorded: int
-    before_s: float
-    median_s: float
-    slowest_s: float
+    alone: Waits
+    meanwhile: Waits
 
 
-def purging(folder: Path, file: Path) -> Purging:
-    """Purge the oldest day of the store, and record meanwhile."""
+def purging(folder: Path, file: Path, seconds: float) -> Purging:
+    """Record for some seconds, one event a transaction; then purge the oldest day of the store, and record meanwhile."""
     with Store(file, signer_in(folder)) as store:
         ends = StatisticsOf(store).ends()
         assert ends is not None, "the store is full"
         oldest = datetime.fromisoformat(ends[0]).replace(hour=0, minute=0, second=0, microsecond=0)
         rng = np.random.default_rng(3)
-        before = [_seconds(store, rng) for _ in range(50)]
+        alone, begin = [], time.perf_counter()
+        while time.perf_counter() - begin < seconds:
+            alone.append(_seconds(store, rng))
         pause = threading.Event()
         purge = Purge(store, folder, clock=lambda: oldest + timedelta(days=2), pause=pause.wait)
         erased: list[int] = []
@@ -137,8 +153,8 @@ def purging(folder: Path, file: Path) -> Purging:
         while thread.is_alive():
             waits.append(_seconds(store, rng))
         thread.join()
-        seconds = time.perf_counter() - begin
-    return Purging(erased[0], seconds, len(waits), statistics.median(before), statistics.median(waits), max(waits))
+        took = time.perf_counter() - begin
+    return Purging(erased[0], took, Waits.of(alone), Waits.of(waits))
 
 
 def _seconds(store: Store, rng: np.random.Generator) -> float:

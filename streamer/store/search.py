@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from streamer.search import beyond, is_pattern, like_pattern, literal_ends, near, places_of, skeleton
+from streamer.search import is_pattern, near, places_of, skeleton
 from streamer.store import PAGE, Store, StoredEvent
 from streamer.store import tables as t
+from streamer.store.patterns import begins, matches, matching
 from streamer.store.query import Found, Key, Page, Query
 
 MOST_TEXTS: Final = 2000
@@ -95,8 +96,8 @@ class _Look:
             return self._by_time(after)
         if not is_pattern(wanted):
             return self._by_texts([wanted], after)
-        texts = None if self._few_events() else self._matching(wanted)
-        return self._by_time(after, self._matches(t.events.c.text, wanted)) if texts is None else self._by_texts(texts, after)
+        texts = None if self._few_events() else matching(self._connection, wanted, MOST_TEXTS)
+        return self._by_time(after, matches(self._connection, t.events.c.text, wanted)) if texts is None else self._by_texts(texts, after)
 
     def _nearest(self, after: Key | None) -> list[tuple[float, sa.Row[Any]]]:
         found: list[tuple[float, sa.Row[Any]]] = []
@@ -141,23 +142,6 @@ class _Look:
         span = sa.select(sa.literal(1)).select_from(t.events).where(*_span(self._query)).limit(FEW_EVENTS + 1).subquery()
         return int(self._connection.execute(sa.select(sa.func.count()).select_from(span)).scalar_one()) <= FEW_EVENTS
 
-    def _matches(self, column: sa.ColumnElement[Any], pattern: str) -> sa.ColumnElement[bool]:
-        """Compare with a pattern: by GLOB in SQLite, whose LIKE takes four times as long."""
-        if self._connection.dialect.name == "sqlite":
-            return column.op("GLOB", is_comparison=True)(pattern)
-        return column.like(like_pattern(pattern))
-
-    def _matching(self, pattern: str) -> list[str] | None:
-        """Give the plates that match a pattern; None if they are many."""
-        start, end = literal_ends(pattern)
-        where = [self._matches(t.plates.c.text, pattern)]
-        if start and len(start) >= len(end):
-            where += _begins(t.plates.c.text, start)
-        elif end:
-            where += _begins(t.plates.c.backwards, skeleton(end)[::-1])
-        texts = self._connection.execute(sa.select(t.plates.c.text).where(*where).limit(MOST_TEXTS + 1)).scalars().all()
-        return list(texts) if len(texts) <= MOST_TEXTS else None
-
     def _near(self) -> list[tuple[float, list[str]]]:
         """Give the plates that are near, nearest first."""
         wanted, edits = self._query.plate, self._query.edits
@@ -175,13 +159,13 @@ class _Look:
         return near(wanted, edits, candidates)
 
     def _having(self, column: sa.ColumnElement[Any], begin: str) -> Iterator[tuple[str, str]]:
-        return ((row[0], row[1]) for row in self._connection.execute(sa.select(t.plates.c.text, column).where(*_begins(column, begin))))
+        return ((row[0], row[1]) for row in self._connection.execute(sa.select(t.plates.c.text, column).where(*begins(column, begin))))
 
     def _count(self, column: sa.ColumnElement[Any], begin: str) -> int:
         """Give how many plates begin so, up to a number."""
         if not begin:
             return 4 * _COUNTED
-        some = sa.select(sa.literal(1)).select_from(t.plates).where(*_begins(column, begin)).limit(_COUNTED).subquery()
+        some = sa.select(sa.literal(1)).select_from(t.plates).where(*begins(column, begin)).limit(_COUNTED).subquery()
         return int(self._connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
@@ -219,11 +203,6 @@ def _span(query: Query) -> Iterator[sa.ColumnElement[bool]]:
         yield t.events.c.best_time >= query.since
     if query.until is not None:
         yield t.events.c.best_time < query.until
-
-
-def _begins(column: sa.ColumnElement[Any], begin: str) -> list[sa.ColumnElement[bool]]:
-    """Say by a range, which an index can be asked for, that a text begins so."""
-    return [column >= begin, column < beyond(begin)]
 
 
 def _newest_of(rows: Iterator[sa.Row[Any]], limit: int) -> list[sa.Row[Any]]:

@@ -63,6 +63,7 @@ plates = sa.Table(
     sa.Index("plates_skeleton", "skeleton"),
     sa.Index("plates_backwards", "backwards"),
     sa.Index("plates_frequent", "visits", sqlite_where=sa.text("visits >= 10"), postgresql_where=sa.text("visits >= 10")),
+    sa.Index("plates_long", "text", sqlite_where=sa.text("length(text) > 8"), postgresql_where=sa.text("length(text) > 8")),
     sqlite_with_rowid=False,
 )
 
