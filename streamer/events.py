@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
-from streamer.types import Box, ModelInfo, Passage, PassageState, Stamp
+from streamer.types import Box, ClipFacts, ModelInfo, Passage, PassageState, Stamp
 
 SCHEMA_VERSION = 4
 """Grows with every change of an event's fields, because the schema allows no others."""
@@ -34,9 +34,9 @@ class Place:
 EventMaker = Callable[[Place], Event]
 """Gives the event for its place."""
 
-RevisionReason = Literal["sure", "over", "no_vehicle", "interrupted", "correction"]
+RevisionReason = Literal["sure", "over", "no_vehicle", "interrupted", "correction", "clip"]
 """Why there is a revision: enough looks agree while the vehicle is in view; it has passed; what was previewed is no vehicle of its own;
-the program ended before it had passed; somebody corrected it."""
+the program ended before it had passed; somebody corrected it; its clip came later than the event."""
 
 REASONS: dict[PassageState, RevisionReason] = {"preview": "sure", "final": "over", "withdrawn": "no_vehicle"}
 
@@ -45,6 +45,16 @@ PSEUDONYM: Final = "hmac:"
 """What a pseudonym begins with, which stands in place of a plate where ``privacy.mode`` asks for it."""
 
 EvidenceKind = Literal["crop", "vehicle", "scene", "clip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is said of a file that only holders of a private key can open; see ``sealing``."""
+
+    plain_sha256: str
+    """Of what is in it, lower-case hex."""
+    to: tuple[str, ...]
+    """Public keys, any of whose holders can open it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,20 @@ class EvidenceFile:
     """Pixels."""
     height: int
     """Pixels."""
+    redacted: Mapping[str, int] | None = None
+    """How many areas of each kind that was looked for are hidden in it; None: it is as it was seen."""
+    clip: ClipFacts | None = None
+    """Of a clip."""
+    sealed: Sealed | None = None
+    """None: everybody who can read the file can look."""
+
+    def entry(self) -> dict[str, Any]:
+        """Give what stands in the event: JSON values; what is None of the rest is left out."""
+        sealed = None if self.sealed is None else {"plain_sha256": self.sealed.plain_sha256, "to": list(self.sealed.to)}
+        more = {"redacted": None if self.redacted is None else dict(self.redacted), "sealed": sealed}
+        more["clip"] = None if self.clip is None else _clip(self.clip)
+        said = {"kind": self.kind, "file": self.file, "sha256": self.sha256, "width": self.width, "height": self.height}
+        return said | {key: value for key, value in more.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +148,7 @@ def event_of(
         "box": _box(passage.box),
         "box_score": _score(passage.box_score),
         "frame_size": list(passage.frame_size),
-        "evidence": [asdict(picture) for picture in evidence],
+        "evidence": [picture.entry() for picture in evidence],
         "models": {"detector": _model(making.detector), "reader": _model(making.reader)},
         "program_version": making.program_version,
         "written_at": utc_text(written_at),
@@ -140,6 +164,28 @@ def interrupted(preview: Event, place: Place, *, salt: str, written_at: datetime
         "revision_reason": "interrupted",
         "state": "withdrawn",
         "sequence": place.sequence,
+        "written_at": utc_text(written_at),
+        "salt": salt,
+        "chain": _chain(place),
+    }
+
+
+def clip_added(last: Event, kept: Sequence[Event], clip: EvidenceFile, place: Place, *, salt: str, written_at: datetime) -> Event:
+    """Give the revision that has the clip of an event, which is as it was otherwise; somebody may have corrected it meanwhile.
+
+    Args:
+        last: the last revision, final or corrected.
+        kept: its pictures that were not erased, as they stand in it.
+        clip: the clip.
+        place: where in the record it will stand.
+        salt: see ``event_of``.
+        written_at: now, aware.
+    """
+    return last | {
+        "revision": last["revision"] + 1,
+        "revision_reason": "clip",
+        "sequence": place.sequence,
+        "evidence": [*kept, clip.entry()],
         "written_at": utc_text(written_at),
         "salt": salt,
         "chain": _chain(place),
@@ -167,6 +213,20 @@ def corrected(last: Event, place: Place, *, plate: str | None, by: str, why: str
         "written_at": utc_text(written_at),
         "salt": salt,
         "chain": _chain(place),
+    }
+
+
+def _clip(facts: ClipFacts) -> Event:
+    return {
+        "codec": facts.codec,
+        "begin": {"time": utc_text(facts.begin_wall), "media_time_s": _seconds(facts.begin_t)},
+        "end": {"time": utc_text(facts.end_wall), "media_time_s": _seconds(facts.end_t)},
+        "duration_s": _seconds(facts.duration_s),
+        "frames": facts.frames,
+        "first_frame": facts.first_frame,
+        "best_frame": facts.best_frame,
+        "last_frame": facts.last_frame,
+        "complete": facts.complete,
     }
 
 

@@ -19,9 +19,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from streamer.clips import ClipState
 from streamer.errors import SourceReason
 from streamer.live.health_state import HostClockState, QueueState, Recent
 from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
+from streamer.metrics_clips import clip_families
 from streamer.metrics_sinks import PREFIX, label, sink_families
 from streamer.outgoing import SinkSnapshot
 from streamer.ports import StreamFacts
@@ -88,6 +90,7 @@ class Metrics(Collector):
         self._host_clock: Callable[[], HostClockState | None] = lambda: None
         self._queues: dict[str, Callable[[], QueueState]] = {}
         self._sinks: Callable[[], Sequence[SinkSnapshot]] = tuple
+        self._clips: Callable[[], Sequence[ClipState]] = tuple
         self._models: dict[str, ModelInfo] = {}
         self._failures = 0
         self._recent_lock = threading.Lock()
@@ -139,6 +142,10 @@ class Metrics(Collector):
         """Take what gives the sinks of the moment; it is called at every scrape."""
         self._sinks = sinks
 
+    def watch_clips(self, clips: Callable[[], Sequence[ClipState]]) -> None:
+        """Take what gives the state of the clips; it is called at every scrape."""
+        self._clips = clips
+
     def watch_host_clock(self, clock: Callable[[], HostClockState | None]) -> None:
         """Take what gives the state of this machine's clock. It is called at every scrape, so it must not wait for a time service."""
         self._host_clock = clock
@@ -171,8 +178,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give what is asked for at scrape time. What fails is left out, logged and counted, so that the rest is told."""
-        parts = (self._build, self._of_cameras, self._of_queues, self._of_clock, self._of_sinks)
-        for name, part in zip(("build", "cameras", "queues", "clock", "sinks"), parts, strict=True):
+        parts = (self._build, self._of_cameras, self._of_queues, self._of_clock, self._of_sinks, self._of_clips)
+        for name, part in zip(("build", "cameras", "queues", "clock", "sinks", "clips"), parts, strict=True):
             try:
                 # Whole parts only: a family with half of its cameras would look like cameras that went away.
                 families = list(part())
@@ -208,6 +215,9 @@ class Metrics(Collector):
 
     def _of_sinks(self) -> Iterator[Metric]:
         return sink_families(self._sinks())
+
+    def _of_clips(self) -> Iterator[Metric]:
+        return clip_families(self._clips())
 
     def _of_clock(self) -> Iterator[Metric]:
         clock = self._host_clock()

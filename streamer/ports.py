@@ -50,6 +50,8 @@ class LivePicture:
     """Gives a small grey view (about 160 pixels wide) without converting the picture; in the reading thread."""
     convert: Callable[[], Image]
     """Gives uint8 (height, width, 3) BGR as the camera sends it. Once, in any thread. Raises SourceError."""
+    number: int | None = None
+    """Of its packet, counted in the connection; None where there are no packets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 from streamer.chain import new_salt
 from streamer.delivery import deliver_pending
@@ -18,6 +18,17 @@ from streamer.types import Passage
 
 HostClock = Callable[[], dict[str, object] | None]
 """Gives what is known about this machine's clock, as it stands in live events; None where nobody asked."""
+
+
+class Clips(Protocol):
+    """Who adds clips to passages, see ``lateclips``."""
+
+    def with_clip(self, passage: Passage) -> Passage:
+        """Give the passage with its clip, if there is one already; ``recorded`` follows."""
+
+    def recorded(self, passage: Passage, event: Event) -> None:
+        """Take note that the passage is in the record, as this event."""
+
 
 Disclose = Callable[[Passage], Passage | None]
 """Gives what of a passage may be recorded, see ``privacy.Disclosure``."""
@@ -41,10 +52,12 @@ class Recorder:
         host_clock: HostClock = lambda: None,
         disclose: Disclose = lambda passage: passage,
         left_out: Callable[[Passage], None] = lambda passage: None,
+        clips: Clips | None = None,
     ) -> None:
         """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
 
-        ``disclose`` gives a passage as it may be recorded, None if not at all; ``left_out`` is told of those, to count them.
+        ``disclose`` gives a passage as it may be recorded, None if not at all; ``left_out`` is told of those, to count them;
+        ``clips`` adds clips to those that are over.
 
         What an earlier run left is put in order: pictures without an event deleted, open previews withdrawn, the rest delivered.
         Raises StoreError, SinkError.
@@ -58,6 +71,7 @@ class Recorder:
         self._host_clock = host_clock
         self._disclose = disclose
         self._left_out = left_out
+        self._clips = clips
         self._open: dict[tuple[str, str], tuple[str, int]] = {}
         """Id and last revision of the events whose passages go on, by source and passage."""
         self._evidence.recover(store.recorded_files)
@@ -74,7 +88,7 @@ class Recorder:
         """Record passages, without writing them to the log; gives their events, in order. Raises StoreError: none of them was recorded."""
         asked = [passage for passage in passages if self._states == "all" or passage.state == "final"]
         shown = [self._disclose(passage) for passage in asked]
-        wanted = [passage for passage in shown if passage is not None]
+        wanted = [self._clips.with_clip(passage) if self._clips else passage for passage in shown if passage is not None]
         going_on = dict(self._open)
         makers: list[EventMaker] = []
         for passage, pictures in zip(wanted, self._evidence.save(wanted), strict=True):
@@ -86,6 +100,9 @@ class Recorder:
         events = self._store.append(makers)
         self._evidence.settled()
         self._open = going_on
+        if self._clips is not None:
+            for passage, event in zip(wanted, events, strict=True):
+                self._clips.recorded(passage, event)
         for passage, kept in zip(asked, shown, strict=True):
             if kept is None:
                 self._left_out(passage)

@@ -9,7 +9,7 @@ seconds of this machine) for latencies and time-outs; ``wall`` (UTC) for people 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -133,6 +133,15 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPlate:
+    """Where a plate is in a frame, or must be: seen by the detector, or missed by it and expected by the tracker."""
+
+    box: Box
+    off_px: float = 0.0
+    """How far from there it may be; 0 if it was seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlateRead:
     """The text of one crop."""
 
@@ -170,17 +179,45 @@ NoPlateReason = Literal["too_small", "blurred", "rejected", "too_few_looks"]
 the looks contradict each other; too few looks agree."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What a clip shows, and when."""
+
+    codec: str
+    """As FFmpeg names it, for example ``h264``."""
+    begin_t: float
+    """Of its first frame, seconds of the source's clock in the session."""
+    begin_wall: datetime
+    """UTC, aware."""
+    end_t: float
+    """Of its last frame."""
+    end_wall: datetime
+    duration_s: float
+    frames: int
+    first_frame: int | None
+    """Of the clip's frames, from 0 on in the order of showing, the passage's first look; None if it is not in the clip."""
+    best_frame: int | None
+    """The look whose crop is the evidence."""
+    last_frame: int | None
+    complete: bool
+    """It is as long as was asked for, before the first look and after the last."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPicture:
-    """A picture around a plate, as it will be stored."""
+    """A picture around a plate, or a clip, as it will be stored."""
 
-    kind: Literal["vehicle", "scene"]
+    kind: Literal["vehicle", "scene", "clip"]
     content: bytes
     suffix: str
-    """Of its file: ``.jpg`` or ``.webp``."""
+    """Of its file: ``.jpg`` or ``.webp``; of a clip ``.mp4`` or ``.mkv``."""
     width: int
     """Pixels."""
     height: int
+    clip: ClipFacts | None = None
+    """Of a clip."""
+    redacted: Mapping[str, int] | None = None
+    """How many areas of each kind that was looked for are hidden in it, see ``redaction``; None: it is as it was seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -183,7 +183,7 @@ def _check_event(
     before = last.get(event_id)
     if revision != (before[0] + 1 if before else 1):
         yield Fault(where, f"follows revision {before[0] if before else 'nothing'} of the event: a revision is missing")
-    elif state not in _NEXT[before[1] if before else None]:
+    elif state not in _NEXT[before[1] if before else None] and not (before and _same_with_clip(event, before[1])):
         yield Fault(where, f"is {state} after {before[1] if before else 'nothing'}")
     if before and before[2] not in (_UNKNOWN, sequence):
         yield Fault(where, "replaces the revision before it, which the table of events does not say")
@@ -194,6 +194,11 @@ def _check_event(
         yield Fault(where, "cannot be found: its row in the table of events is missing")
     else:
         yield from _check_row(row, event, where)
+
+
+def _same_with_clip(event: dict[str, Any], before: str) -> bool:
+    """Say whether a revision only brings the clip of what is over."""
+    return event["revision_reason"] == "clip" and event["state"] == before and before in ("final", "corrected")
 
 
 def _check_row(row: Row, event: dict[str, Any], where: str) -> Iterator[Fault]:

@@ -20,13 +20,14 @@ ROOMS: dict[str, set[str]] = {
     "ports": {"types"},
     "log": {"types", "errors", "config"},
     "mailbox": {"types", "errors"},
+    "packetring": set(),
     # configuration
     "config_section": set(),
     "config_cameras": {"config_section"},
     "payloads": set(),
     "config_sinks": {"config_section", "payloads"},
     "config_privacy": {"config_section"},
-    "config_evidence": {"config_section"},
+    "config_evidence": {"config_section", "config_cameras"},
     "config": {"errors", "config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"},
     "config_yaml": set(),
     "config_messages": {"config_yaml"},
@@ -38,7 +39,9 @@ ROOMS: dict[str, set[str]] = {
     "vote": {"types", "plates", "columns"},
     "tracker": {"types", "config"},
     "shots": {"types"},
-    "views": {"types", "config", "shots"},
+    "polygons": set(),
+    "redaction": {"types", "crops", "polygons"},
+    "views": {"types", "config", "shots", "redaction"},
     "switches": {"types", "plates", "vote", "shots"},
     "trackrecord": {"types", "crops", "vote", "shots", "switches"},
     "whereabouts": {"types", "vote", "shots", "trackrecord"},
@@ -52,21 +55,38 @@ ROOMS: dict[str, set[str]] = {
     # detector: how ultralytics is imported without side effects
     "reader": {"types", "errors", "config", "weights", "detector"},
     # the two ends
-    "sources": {"types", "ports", "errors", "config", "stills"},
+    "sources": {"types", "ports", "errors", "config", "stills", "packetring"},
     "stills": {"types", "errors"},
     "capture": {"types", "ports", "errors", "mailbox"},
     # live cameras
-    "live": {"types", "ports", "errors", "outgoing", "config", "mailbox", "pipeline", "recorder", "events", "log"},
+    "live": {
+        "types",
+        "polygons",
+        "ports",
+        "errors",
+        "outgoing",
+        "config",
+        "mailbox",
+        "packetring",
+        "pipeline",
+        "recorder",
+        "events",
+        "log",
+    },
     "metrics_sinks": {"outgoing"},
-    "metrics": {"types", "ports", "errors", "outgoing", "live", "metrics_sinks"},
+    "metrics_clips": {"clips", "metrics_sinks"},
+    "metrics": {"types", "ports", "errors", "outgoing", "live", "clips", "metrics_clips", "metrics_sinks"},
     "health": {"types", "ports", "errors", "config", "live", "metrics", "log"},
     "notify": {"errors"},
     "testcamera": {"errors"},
     "cameradoctor": {"types", "ports", "errors", "config", "live", "sources", "mailbox", "pipeline", "crops", "reader", "private"},
     "events": {"types", "errors"},
+    "clips": {"types", "errors", "config", "packetring"},
+    "lateclips": {"types", "errors", "events", "evidence", "chain", "clips", "store"},
     "private": {"errors"},
     "linefiles": {"private"},
-    "evidence": {"types", "errors", "events", "private"},
+    "sealing": {"errors", "events", "private"},
+    "evidence": {"types", "errors", "events", "private", "sealing"},
     "chain": set(),
     "signing": {"errors", "private"},
     "search": {"plates"},
@@ -79,14 +99,14 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
     "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private", "linefiles"},
     "verify": {"chain", "signing", "events"},
-    "package": {"chain", "signing", "verify"},
-    "eventreport": {"events"},
+    "package": {"chain", "sealing", "signing", "verify"},
+    "eventreport": {"events", "sealing"},
     "routes": {"errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
     # privacy
     "privacy": {"types", "events", "plates"},
     "privacy_keys": {"errors", "private", "privacy"},
-    "audit": {"errors", "chain", "events", "privacy", "privacy_keys", "signing", "store"},
-    "subject": {"events", "plates"},
+    "audit": {"errors", "chain", "events", "privacy", "privacy_keys", "private", "search", "signing", "store"},
+    "subject": {"events", "plates", "sealing"},
     "forgetting": {"config", "config_sinks", "privacy", "privacy_keys", "purge", "store"},
     "purge": {"errors", "events", "private", "linefiles", "privacy", "store"},
     "recorder": {"types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
@@ -113,6 +133,7 @@ ROOMS["replay_command"] = {*ROOMS} - {"commands"}
 for command in (
     "demo_live",
     "privacy_commands",
+    "unseal_command",
     *(
         f"{name}_command"
         for name in (
@@ -132,7 +153,10 @@ for command in (
     ),
 ):
     ROOMS[command] = {*ROOMS} - {"commands", "replay_command"}
+ROOMS["cli_options"] = set()
 ROOMS["cli"] = {
+    "audit",
+    "cli_options",
     "commands",
     "replay_command",
     "run_command",
@@ -148,6 +172,7 @@ ROOMS["cli"] = {
     "review_command",
     "report_command",
     "privacy_cli",
+    "sealing_cli",
     "record_cli",
     "config",
     "config_file",
@@ -155,7 +180,9 @@ ROOMS["cli"] = {
     "log",
 }
 ROOMS["record_cli"] = {f"{name}_command" for name in ("export", "correct", "events", "stats", "review", "report", "verify")}
-ROOMS["privacy_cli"] = {"privacy_commands", "config", "config_file"}
+ROOMS["record_cli"] |= {"audit", "cli_options"}
+ROOMS["sealing_cli"] = {"unseal_command", "audit", "cli_options"}
+ROOMS["privacy_cli"] = {"privacy_commands", "cli_options", "config", "config_file"}
 # The package itself only names where its public names live.
 ROOMS["__init__"] = {*ROOMS}
 
@@ -165,7 +192,7 @@ CONFIGURATION |= {"config", "config_file", "config_messages"}
 # Libraries and the only rooms that know them. Whoever is not named here is small, or used everywhere.
 LIBRARIES: dict[str, set[str]] = {
     "alembic": {"store"},
-    "av": {"sources", "annotate", "doctor", "testcamera"},
+    "av": {"sources", "annotate", "doctor", "testcamera", "clips"},
     "cryptography": {"signing"},
     "fpdf": {"eventreport"},
     "matplotlib": {"statsplot", "qualityplots"},
@@ -174,10 +201,11 @@ LIBRARIES: dict[str, set[str]] = {
     "paddle": {"reader"},
     "paddleocr": {"reader"},
     "paddlex": {"reader"},
-    "prometheus_client": {"metrics", "metrics_sinks", "health"},
+    "prometheus_client": {"metrics", "metrics_clips", "metrics_sinks", "health"},
     "pyarrow": {"eventtables"},
     "pydantic": CONFIGURATION,
     "pydantic_core": CONFIGURATION,
+    "pyrage": {"sealing"},
     "pytesseract": {"reader"},
     "confluent_kafka": {"sinks"},
     "httpx": {"sinks"},
@@ -205,7 +233,7 @@ LIBRARIES: dict[str, set[str]] = {
     "supervision": {"annotate"},
     "tensorrt": {"detector"},
     "torch": {"detector", "reader"},
-    "typer": {"cli", "privacy_cli", "record_cli"},
+    "typer": {"cli", "cli_options", "privacy_cli", "record_cli", "sealing_cli"},
     "ultralytics": {"detector", "reader", "weightrecipes"},
 }
 

@@ -19,6 +19,7 @@ from streamer.live.pace import Pace
 from streamer.live.stats import CameraStats
 from streamer.live.view import ViewWatch, sharpness
 from streamer.mailbox import Mailbox
+from streamer.packetring import PacketRing, PlacedFrame
 from streamer.ports import LivePicture, LiveSource, Luma
 from streamer.types import Image, RawFrame, SessionEnd
 
@@ -59,9 +60,13 @@ class LiveCapture:
         first_session: int = 1,
         make_gate: Callable[[], Gate] | None = None,
         backoff: Backoff | None = None,
+        ring: PacketRing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take built parts; without ``make_gate`` everything counts as moving. ``stats`` knows the camera's name."""
+        """Take built parts; without ``make_gate`` everything counts as moving. ``stats`` knows the camera's name.
+
+        ``ring``: holds the source's packets, and is told which frames they became.
+        """
         self.stats = stats
         self.pace = Pace(config.process_fps, config.idle_interval_s)
         self._name = stats.source_id
@@ -72,6 +77,7 @@ class LiveCapture:
         self._framing = Framing(config.rotate, config.region, config.privacy_masks)
         self._view = ViewWatch()
         self._backoff = backoff or Backoff(config.backoff_min_s, config.backoff_max_s, config.auth_backoff_s)
+        self._ring = ring
         self._clock = clock
         self._session = first_session - 1
         self._stop = threading.Event()
@@ -171,6 +177,10 @@ class LiveCapture:
         """Offer the frame, if it is its turn; False if nobody takes frames any more."""
         index = reading.index
         reading.index += 1
+        if self._ring is not None and picture.number is not None:
+            size = None if picture.suspect else picture.size
+            by_stamps = reading.clock.fallback is None and picture.stamp_s is not None
+            self._ring.place(PlacedFrame(picture.number, self._session, index, moment.t, moment.wall, size, by_stamps))
         if not self._believes_size(reading, picture):
             self.stats.drop("damaged")
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from logging import getLogger
 from typing import Protocol
@@ -24,6 +24,21 @@ ROOM = 20_000
 
 RETRY_S = (0.5, 10.0)
 """Shortest and longest wait after a failure."""
+
+
+CLIPS_EVERY_S = 0.25
+"""How often clips that events wait for are looked for."""
+
+
+class LateClips(Protocol):
+    """What the thread needs of who adds clips to events, see ``streamer.lateclips``."""
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for their clip."""
+
+    def add(self, *, ending: bool) -> Iterator[tuple[Passage, Event]]:
+        """Record the clips that are there now, all with ``ending``; gives each revision as soon as it is durable. Raises StoreError."""
 
 
 class Records(Protocol):
@@ -61,11 +76,13 @@ class RecordingThread:
         recorder: Records,
         *,
         on_event: Callable[[Passage, Event], None] = lambda passage, event: None,
+        clips: LateClips | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``on_event`` is told of each event, in this thread, once it is durable."""
+        """``on_event`` is told of each event, in this thread, once it is durable; ``clips``: who adds clips to those that wait for one."""
         self._recorder = recorder
         self._on_event = on_event
+        self._clips = clips
         self._clock = clock
         self._waiting: deque[tuple[float, Passage]] = deque()
         self._changed = threading.Condition()
@@ -124,16 +141,19 @@ class RecordingThread:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing or self._behind)
+                late = self._clips is not None and self._clips.waiting > 0
+                self._changed.wait_for(lambda: self._waiting or self._closing or self._behind, CLIPS_EVERY_S if late else None)
                 batch = [passage for _, passage in list(self._waiting)[:BATCH]]
-            if not batch and not self._behind:
-                return  # closing, and nothing is left
-            if not self._step(batch) and not self._pause():
+                ending = self._closing and not batch
+            if ending and not late and not self._behind:
+                return
+            if not self._step(batch, ending=ending) and not self._pause():
                 return
 
-    def _step(self, batch: Sequence[Passage]) -> bool:
-        """Record a batch and write the log; False if one of them failed."""
+    def _step(self, batch: Sequence[Passage], *, ending: bool) -> bool:
+        """Record a batch and the clips that are there, and write the log; False if one of them failed."""
         try:
+            new = bool(batch) or self._behind
             if batch:
                 # By source, too: cameras that began in the same second have passages of the same name.
                 events = {(event["source"], event["passage"], event["state"]): event for event in self._recorder.append(batch)}
@@ -142,7 +162,11 @@ class RecordingThread:
                     event = events.get((passage.source_id, passage.key, passage.state))
                     if event is not None:
                         self._told(passage, event)
-            self._recorder.deliver()
+            for passage, event in self._clips.add(ending=ending) if self._clips is not None else ():
+                self._told(passage, event)
+                new = True
+            if new:
+                self._recorder.deliver()
         except (StoreError, SinkError) as error:
             if self._failure != str(error):
                 _log.error("recording fails: %s; trying again", error)

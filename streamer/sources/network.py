@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamer.config import Camera
 from streamer.errors import SourceError
+from streamer.packetring import PacketRing
 from streamer.ports import LivePicture, StreamFacts
 from streamer.sources.credentials import Credentials, credentials_of, without_credentials
 from streamer.sources.network_damage import Damage, hear, listen, stop_listening, tells_damage
@@ -19,6 +20,7 @@ from streamer.sources.network_doze import LONGEST_S, Doze, Sized
 from streamer.sources.network_errors import source_error
 from streamer.sources.network_facts import Seen
 from streamer.sources.network_open import Accelerator, Opened, find_accelerator, open_stream
+from streamer.sources.network_packets import keep
 from streamer.sources.network_patience import Patience
 from streamer.sources.network_picture import Converter, exposed_at, luma_of
 
@@ -54,8 +56,12 @@ class NetworkCamera:
     are ``suspect``, see ``network_damage``. Texts of errors and logs hold no credentials.
     """
 
-    def __init__(self, source_id: str, config: Camera, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, source_id: str, config: Camera, *, ring: PacketRing | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``ring`` is given all packets, decoded or not."""
         assert config.url is not None
+        self._ring = ring or PacketRing()
         self._source_id = source_id
         self._config = config
         self._clock = clock
@@ -148,6 +154,7 @@ class NetworkCamera:
         """Release everything. Idempotent; in the reading thread only."""
         self._packets = iter(())
         self._pictures.clear()
+        self._ring.end()
         opened, self._opened = self._opened, None
         if opened is not None:
             try:
@@ -214,6 +221,7 @@ class NetworkCamera:
             self._waits_for_key = False
         elif self._waits_for_key:
             return
+        keep(self._ring, packet, opened.stream, number=arrival.number, at=arrival.at, stamped=opened.tick_s is not None)
         packet.opaque = arrival
         new = Sized(packet, packet.size, packet.is_keyframe, arrival.at)
         due = self._doze.take(new, self._seen.key_frame_interval_s)
@@ -269,6 +277,7 @@ class NetworkCamera:
             size=(frame.width, frame.height),
             luma=lambda: luma_of(frame),
             convert=lambda: convert(frame),
+            number=arrival.number,
         )
 
     def _pictures_within_s(self) -> float:
