@@ -10,7 +10,10 @@ from streamer.detector import build_detector
 from streamer.passages import MakeBook, PassageBook, PassageRules
 from streamer.pipeline import Observer, Pipeline
 from streamer.plates import FormatBook
+from streamer.polygons import of_part
 from streamer.reader import build_reader
+from streamer.redaction import Redaction
+from streamer.sealing import Sealer, sealer_of
 from streamer.tracker import PlateTracker
 from streamer.types import PlateRead
 from streamer.views import taker_of
@@ -30,8 +33,25 @@ def build_rules(config: Config) -> tuple[Callable[[], PlateTracker], MakeBook]:
         vote=vote,
     )
     tracker = config.tracker.model_dump()
-    take = taker_of(config.evidence)
-    return lambda: PlateTracker(**tracker), lambda source_id: PassageBook(source_id, passages, formats, take)
+
+    def make_book(source_id: str) -> PassageBook:
+        return PassageBook(source_id, passages, formats, taker_of(config.evidence, redaction_of(config, source_id)))
+
+    return lambda: PlateTracker(**tracker), make_book
+
+
+def redaction_of(config: Config, source_id: str) -> Redaction:
+    """Give what is to be hidden in the pictures of a camera or a recorded source."""
+    redact = config.evidence.redact
+    camera = config.cameras.get(source_id)
+    part = camera.region if camera is not None else None
+    regions = tuple(of_part(polygon, part) for polygon in redact.regions.get(source_id, ()))
+    return Redaction(redact.other_plates, redact.windows, regions)
+
+
+def sealer_from(config: Config) -> Sealer | None:
+    """Give what seals the evidence, None if it is not to be sealed. Raises UsageError, MissingPackageError."""
+    return sealer_of(config.evidence.seal_to, config.evidence.seal_to_file)
 
 
 def build_pipeline(config: Config, observer: Observer | None = None, *, stills: bool = False) -> Pipeline:

@@ -130,6 +130,9 @@ def _examine(config: Config, name: str, camera: Camera | None, seconds: float, b
         measures=measures_of(lookout.looks, motions),
         notes=watched.notes,
     )
+    if config.evidence.seal_to or config.evidence.seal_to_file is not None:
+        console.print("The report has no pictures: evidence.seal_to says that only holders of a key may look.", soft_wrap=True)
+        return write_report(folder, report, {})
     return write_report(folder, report, draw_all(lookout, motions))
 
 

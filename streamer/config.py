@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from streamer.config_cameras import Camera
-from streamer.config_evidence import EvidenceConfig
+from streamer.config_evidence import ClipConfig, EvidenceConfig, check_clips
 from streamer.config_privacy import PrivacyConfig, RetentionConfig
 from streamer.config_section import (
     PATH_OR_NAME,
@@ -36,6 +36,7 @@ __all__ = [
     "SOURCE_ID",
     "START_GROUPS",
     "Camera",
+    "ClipConfig",
     "Config",
     "DetectorConfig",
     "EventsConfig",
@@ -117,6 +118,8 @@ class ReaderConfig(Section):
     lines: Literal["learned", "detect", "gap"] = "learned"
     """How the lines of a plate are found: by that network, by the text detector (several times slower; needs
     ``plate-streamer weights fetch --starters``), or by the gap between two lines only."""
+    half: bool = True
+    """OpenVINO runs the recogniser in int8 where its folder has ``inference-int8.xml``; ``false``: in f32."""
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0: one per core that this process may use."""
 
@@ -261,6 +264,23 @@ class Config(Section):
     live: LiveConfig = LiveConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()
+
+    @field_validator("evidence")
+    @classmethod
+    def _regions_are_of_somebody(cls, evidence: EvidenceConfig, info: ValidationInfo) -> EvidenceConfig:
+        """A region of a name with a typing mistake would hide nothing. A section alone (a privacy profile) may name anybody."""
+        known = {**info.data.get("cameras", {}), **info.data.get("sources", {})}
+        for name in evidence.redact.regions:
+            if known and name not in known:
+                what = {"valid": sorted(known), "name": name}
+                raise PydanticCustomError("unknown_name", "in redact.regions is no camera or source of this configuration", what)
+        return evidence
+
+    @field_validator("evidence")
+    @classmethod
+    def _clips_fit(cls, evidence: EvidenceConfig, info: ValidationInfo) -> EvidenceConfig:
+        check_clips(evidence, info.data.get("cameras", {}), info.data.get("sources", {}))
+        return evidence
 
     @field_validator("sinks")
     @classmethod

@@ -23,6 +23,8 @@ OPTIONS: Final = "options"
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _SECRET_KEY: Final = re.compile(r"passw|secret|token|credential|(api|private|access)_?key", re.IGNORECASE)
+_SECRET_VALUE: Final = re.compile("AGE-SECRET-KEY-", re.IGNORECASE)
+"""Somebody took the wrong half of a key pair."""
 _WEIGHT_SUFFIXES: Final = frozenset({".pt", ".onnx", ".xml", ".engine"})
 _SHOWN_CHARS: Final = 60
 
@@ -105,7 +107,7 @@ def _dotted(loc: Loc) -> str:
 
 def _value(loc: Loc, text: str) -> str:
     """Shorten a value for a message, and mask what may be secret."""
-    if any(_SECRET_KEY.search(str(part)) for part in loc):
+    if any(_SECRET_KEY.search(str(part)) for part in loc) or _SECRET_VALUE.search(text):
         return "***"
     text = redact(text)
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."

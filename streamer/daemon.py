@@ -11,7 +11,8 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-from streamer.app import build_pipeline, build_rules
+from streamer.app import build_pipeline, build_rules, sealer_from
+from streamer.clips import LiveClips, rules_of
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
 from streamer.delivery import SinkThreads
@@ -20,6 +21,7 @@ from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
 from streamer.forgetting import Forgetting
 from streamer.health import HealthServer
+from streamer.lateclips import LateClips
 from streamer.live.capture import LiveCapture
 from streamer.live.changes import WHILE_RUNNING, changes
 from streamer.live.health_state import Health, QueueState
@@ -30,6 +32,7 @@ from streamer.live.service import LiveService
 from streamer.live.stats import CameraStats
 from streamer.mailbox import Mailbox
 from streamer.metrics import Metrics
+from streamer.packetring import PacketRing
 from streamer.pipeline import Pipeline
 from streamer.ports import LiveSource
 from streamer.recorder import Recorder
@@ -85,7 +88,10 @@ class Daemon:
         self._host_clock = HostClock()
         self._metrics = Metrics(VERSION)
         self._sinks = SinkThreads(())
+        self._clips = LiveClips(rules_of(config))
+        self._late_clips: LateClips | None = None
         self._forgetting: Forgetting | None = None
+        self._evidence = EvidenceFolder(directory)
         self._server: HealthServer | None = None
 
     @property
@@ -97,17 +103,19 @@ class Daemon:
         """Start everything. Raises UsageError, WeightsError, MissingPackageError, StoreError, SinkError; what had begun is stopped."""
         with ExitStack() as undo:
             undo.callback(self._parts.close)
+            self._evidence.sealer = sealer_from(self.config)  # before the models, which take long
             if self.config.health.enabled:  # first, so that who looks sees it start
                 self._server = HealthServer(self.config.health, self._metrics, self.health)
                 self._parts.callback(self._server.close)
                 self._server.start()
             self._pipeline = build_pipeline(self.config, lambda frame, plates: self._running.observe(frame, plates))
             self._metrics.tell_models(detector=self._pipeline.detector.info, reader=self._pipeline.reader.info)
-            self._recording = RecordingThread(self._recorder(self._pipeline), on_event=self._recorded)
+            recorder = self._recorder(self._pipeline)
+            self._recording = RecordingThread(recorder, on_event=self._recorded, clips=self._late_clips)
             self._service = LiveService(
                 self._pipeline,
                 self._recording,
-                _capture_of,
+                self._capture_of,
                 self._metrics,
                 self.config.live,
                 batch=self.config.batch,
@@ -116,6 +124,7 @@ class Daemon:
             self._metrics.watch(self._service.snapshots)
             self._metrics.watch_queue("recording", self._queue)
             self._metrics.watch_sinks(self._sinks.snapshots)
+            self._metrics.watch_clips(self._clips.states)
             self._metrics.watch_host_clock(self._host_clock.latest)
             self._sinks.start()
             if self._forgetting is not None:
@@ -141,16 +150,20 @@ class Daemon:
         try:
             new = load_config(self._file)
             check_cameras(new)
+            sealer = sealer_from(new)
         except (ConfigError, UsageError) as error:
             _log.error("the changed configuration is refused, the old one stays in use: %s", error)
             return
         found = changes(self.config, new)
         _log.info("configuration read again: %s", found)
+        self._evidence.sealer = sealer
         if found.rules:
             make_tracker, make_book = build_rules(new)
             self._running.adopt(lambda pipeline: pipeline.adopt(make_tracker, make_book))
         self._running.hold(new.passages.longest_window_s)
+        self._clips.adopt(rules_of(new.model_copy(update={"privacy": self.config.privacy})))  # before a camera shows what it now hides
         self._running.apply(new.cameras)
+        self._clips.forget(found.removed)
         for name in found.removed:
             self._metrics.forget(name)
         self.config = self.config.model_copy(update={section: getattr(new, section) for section in WHILE_RUNNING})
@@ -205,9 +218,10 @@ class Daemon:
         self._parts.callback(self._sinks.stop, 0.0)
         sink = JsonlSink(self._directory, self.config.events)
         self._parts.callback(sink.close)
+        self._late_clips = LateClips(self._clips, store, self._evidence, clock=lambda: datetime.now(UTC))
         return Recorder(
             store,
-            EvidenceFolder(self._directory),
+            self._evidence,
             sink,
             Making(pipeline.detector.info, pipeline.reader.info, VERSION),
             states=self.config.events.states,
@@ -215,6 +229,7 @@ class Daemon:
             host_clock=self._clock_of_event,
             disclose=self._forgetting.disclosure.of,
             left_out=self._left_out,
+            clips=self._late_clips,
         )
 
     def _clock_of_event(self) -> dict[str, object] | None:
@@ -225,13 +240,20 @@ class Daemon:
 
     def _recorded(self, passage: Passage, event: Event) -> None:
         stats = self._running.stats(passage.source_id)
-        if stats is not None and event["state"] == "final":
+        new = event["revision_reason"] != "clip"
+        if stats is not None and new and event["state"] == "final":
             stats.record(plate=passage.plate is not None)
         ago_s = self._running.seen_ago_s(passage)
-        if ago_s is not None and event["state"] != "withdrawn":
+        if ago_s is not None and new and event["state"] != "withdrawn":
             self._metrics.event_latency(passage.source_id, event["state"], max(ago_s, 0.0))
         self._sinks.wake(event["sequence"])
         self._on_event(event)
+
+    def _capture_of(self, name: str, config: Camera, mailbox: Mailbox[RawFrame], stats: CameraStats, first_session: int) -> LiveCapture:
+        gate = MotionGate if config.motion_gate else None
+        ring = self._clips.ring(name)
+        source = source_of(name, config, ring)
+        return LiveCapture(source, config, mailbox, stats, first_session=first_session, make_gate=gate, ring=ring)
 
     def _left_out(self, passage: Passage) -> None:
         """Count what must not be recorded."""
@@ -257,14 +279,9 @@ def check_cameras(config: Config) -> None:
             raise UsageError(f"cameras.{name}: {error}") from error
 
 
-def source_of(name: str, config: Camera) -> LiveSource:
-    """Give the source that fits a camera's address."""
-    return NetworkCamera(name, config) if config.url is not None else UsbCamera(name, config)
-
-
-def _capture_of(name: str, config: Camera, mailbox: Mailbox[RawFrame], stats: CameraStats, first_session: int) -> LiveCapture:
-    gate = MotionGate if config.motion_gate else None
-    return LiveCapture(source_of(name, config), config, mailbox, stats, first_session=first_session, make_gate=gate)
+def source_of(name: str, config: Camera, ring: PacketRing | None = None) -> LiveSource:
+    """Give the source that fits a camera's address; ``ring`` is given its packets, if it sends any."""
+    return NetworkCamera(name, config, ring=ring) if config.url is not None else UsbCamera(name, config)
 
 
 def modified(file: Path | None) -> Stamp | None:

@@ -45,6 +45,7 @@ _PACKAGES: Final = (
     ("paddleocr", False, "engine paddle_static"),
     ("tensorrt", False, "backend tensorrt; extra cuda"),
     ("pytesseract", False, "engine tesseract; extra tesseract"),
+    ("pyrage", False, "evidence.seal_to; extra sealed"),
 )
 """Distribution, whether the default way of working needs it, what else it is for."""
 

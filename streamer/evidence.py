@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC
 from logging import getLogger
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import Any
 from streamer import private
 from streamer.errors import StoreError
 from streamer.events import EvidenceFile, EvidenceKind
-from streamer.types import Image, Passage
+from streamer.sealing import SUFFIX, Sealer
+from streamer.types import ClipFacts, EncodedPicture, Image, Passage
 
 _log = getLogger(__name__)
 
@@ -32,18 +35,25 @@ WRITERS = 8
 _NAME = re.compile(rf"({'|'.join(FOLDERS.values())})/[0-9-]+/[A-Za-z0-9][A-Za-z0-9._-]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _SOURCE_CHARS = 80
+_REMEMBERED = 4096
+"""Sealed files that are known again."""
 _HASH_CHARS = 12
 
 
 class EvidenceFolder:
     """The evidence of one event log, beside it: ``crops/YYYY-MM-DD/<source>_<time>_<passage>_<hash>.png``, day and time in UTC.
 
-    ``vehicles`` and ``scenes`` are like it.
+    ``vehicles``, ``scenes`` and ``clips`` are like it.
     The name never holds the plate, which would put personal data into every listing and backup log. It holds the beginning of the
     file's SHA-256, so that another picture of the same moment gets another name, and the same one is stored once.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sealer: Sealer | None = None) -> None:
+        """``sealer``: encrypts everything that is saved; None: nothing is encrypted."""
+        self.sealer = sealer
+        """May be changed between calls."""
+        self._sealed: OrderedDict[tuple[str, str], EvidenceFile] = OrderedDict()
+        """What the plain files that were sealed last, by name and hash, became."""
         self._directory = directory
         self._journal = directory / JOURNAL
         self._pending: dict[str, None] = {}
@@ -59,12 +69,56 @@ class EvidenceFolder:
         Raises:
             StoreError: a file cannot be written; nothing half-written is left.
         """
-        staged = [_staged(passage) for passage in passages]
+        staged = [[self._seal(*one) for one in _staged(passage)] for passage in passages]
+        self._store(staged)
+        return [[one for one, _ in pictures] for pictures in staged]
+
+    def add(self, passage: Passage, picture: EncodedPicture) -> EvidenceFile:
+        """Store a picture of a passage that came later, as ``save`` does. Raises StoreError."""
+        staged = self._seal(*_encoded(passage, picture))
+        self._store([[staged]])
+        return staged[0]
+
+    def discard(self, recorded: Callable[[Sequence[str]], Collection[str]]) -> None:
+        """Delete the files that were saved and will never be recorded; ``recorded`` as for ``recover``. Raises StoreError."""
+        orphans = [self._directory / name for name in set(self._pending) - set(recorded(list(self._pending)))]
+        for file in orphans:
+            with _told(file):
+                file.unlink(missing_ok=True)
+        self._pending.clear()
+
+    def _seal(self, one: EvidenceFile, content: bytes) -> tuple[EvidenceFile, bytes]:
+        """Give what is to be written of a file, and what is said of it: all evidence comes this way.
+
+        A picture that comes again (a batch that could not be recorded, a final event after its preview) is sealed once, as plain ones are
+        stored once: each time it would be another file.
+        """
+        if self.sealer is None:
+            return one, content
+        key = (one.file, one.sha256)
+        known = self._sealed.get(key)
+        if known is not None and known.sealed is not None and known.sealed.to == self.sealer.to:
+            file = self._directory / known.file
+            with _told(file):
+                there = file.read_bytes() if file.exists() else b""
+            if hashlib.sha256(there).hexdigest() == known.sha256:
+                return known, there
+        suffix = Path(one.file).suffix
+        encrypted, sealed = self.sealer.seal(content, suffix)
+        sha256 = hashlib.sha256(encrypted).hexdigest()
+        # The hash in the plain name is one of the plain picture: whoever guesses which picture it is must not find out.
+        name = f"{one.file.rpartition('_')[0]}_{sha256[:_HASH_CHARS]}{suffix}{SUFFIX}"
+        made = replace(one, file=name, sha256=sha256, sealed=sealed)
+        self._sealed[key] = made
+        while len(self._sealed) > _REMEMBERED:
+            self._sealed.popitem(last=False)
+        return made, encrypted
+
+    def _store(self, staged: Sequence[Sequence[tuple[EvidenceFile, bytes]]]) -> None:
         made = {self._directory / one.file: (one.file, content) for pictures in staged for one, content in pictures}
         if made:
             self._pending |= dict.fromkeys(name for name, _ in made.values())
             self._write({file: content for file, (_, content) in made.items() if not _is_there(file, content)}, made)
-        return [[one for one, _ in pictures] for pictures in staged]
 
     def _write(self, contents: Mapping[Path, bytes], files: Collection[Path]) -> None:
         """Write and name files, and have all of ``files`` on disk. Forced writes go on side by side: the file system joins them."""
@@ -169,14 +223,21 @@ def _staged(passage: Passage) -> list[tuple[EvidenceFile, bytes]]:
         return []
     height, width = passage.crop.shape[:2]
     crop = _file(passage, "crop", ".png", _png(passage.crop), width, height)
-    return [crop, *(_file(passage, one.kind, one.suffix, one.content, one.width, one.height) for one in passage.pictures)]
+    return [crop, *(_encoded(passage, one) for one in passage.pictures)]
 
 
-def _file(passage: Passage, kind: EvidenceKind, suffix: str, content: bytes, width: int, height: int) -> tuple[EvidenceFile, bytes]:
+def _encoded(passage: Passage, picture: EncodedPicture) -> tuple[EvidenceFile, bytes]:
+    one, content = _file(passage, picture.kind, picture.suffix, picture.content, picture.width, picture.height, picture.clip)
+    return replace(one, redacted=picture.redacted), content
+
+
+def _file(
+    passage: Passage, kind: EvidenceKind, suffix: str, content: bytes, width: int, height: int, clip: ClipFacts | None = None
+) -> tuple[EvidenceFile, bytes]:
     sha256 = hashlib.sha256(content).hexdigest()
     moment = passage.best.wall.astimezone(UTC)
     name = f"{_safe(passage.source_id)}_{moment:%Y%m%dT%H%M%S.%fZ}_{_safe(passage.key)}_{sha256[:_HASH_CHARS]}{suffix}"
-    return EvidenceFile(kind, f"{FOLDERS[kind]}/{moment:%Y-%m-%d}/{name}", sha256, width, height), content
+    return EvidenceFile(kind, f"{FOLDERS[kind]}/{moment:%Y-%m-%d}/{name}", sha256, width, height, clip=clip), content
 
 
 def _png(picture: Image) -> bytes:

@@ -16,13 +16,14 @@ from streamer import audit, private
 from streamer.errors import StoreError, UsageError
 from streamer.eventreport import html_of, pdf_of
 from streamer.events import Event, utc_text
-from streamer.package import EVIDENCE, MANIFEST, SEAL, Proven, seal
+from streamer.package import EVIDENCE, MANIFEST, OPENED, SEAL, Proven, seal
+from streamer.sealing import Opener, plain_name
 from streamer.signing import PUBLIC, signer_in
 from streamer.store import STORE, Store, StoredEvent
 
 
-def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: str, by: str | None) -> int:
-    """Make a package of events; the program may be recording meanwhile.
+def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: str, by: str | None, keys: Sequence[Path] = ()) -> int:
+    """Make a package of events; the program may be recording meanwhile. ``keys``: of sealed pictures, to put opened ones in beside them.
 
     Raises UsageError: no such event, or something is in the way; StoreError: a picture or the store cannot be read or the package written.
     """
@@ -38,6 +39,10 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         names = [picture["file"] for event in last for picture in event["evidence"]]
         kept = store.recorded_files(names)
     pictures = {name: _read(folder / name) for name in names if name in kept}
+    sealed = {one["file"]: one for event in last for one in event["evidence"] if "sealed" in one and one["file"] in kept}
+    opener = Opener(keys) if keys else None
+    opened = {name: opener.open_picture(pictures[name], one) for name, one in sealed.items()} if opener is not None else {}
+    shown = {name: content for name, content in pictures.items() if name not in sealed} | opened
     now = datetime.now(UTC)
     told = {
         "made at": utc_text(now),
@@ -47,8 +52,9 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
     }
     files = {
         **{EVIDENCE + name: content for name, content in pictures.items()},
-        "report.html": html_of(last, pictures, told),
-        "report.pdf": pdf_of(last, pictures, told),
+        **{OPENED + plain_name(name): content for name, content in opened.items()},
+        "report.html": html_of(last, shown, told, sealed),
+        "report.pdf": pdf_of(last, shown, told, sealed),
     }
     # Before anything leaves: what is not in the audit log is not handed out.
     audit.note(folder, audit.Action("export", audit.person(by), purpose, len(found), events=tuple(dict.fromkeys(event_ids))), now)
@@ -60,6 +66,8 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         raise StoreError(f"{out}: the package cannot be written: {error.strerror or error}") from error
     erased = len(set(names) - kept)
     what = f"{len(found)} events, {len(proven)} revisions, {len(pictures)} pictures" + (f" ({erased} were erased)" if erased else "")
+    if sealed:
+        what += f", {len(sealed)} of them sealed" + (" and opened" if opened else "; --key opens them")
     sys.stderr.write(f"{out}: {what}. Check it with: plate-streamer verify {out}\n")
     return 0
 

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.chain import Entry, digest_of, hash_of
+from streamer.sealing import plain_name
 from streamer.signing import Signer, Verifier, verifier_from
 from streamer.verify import Fault, Verified
 
 FORMAT: Final = "plate-streamer package 1"
 MANIFEST, SEAL, KEY, EVENTS, PROOFS = "manifest.json", "manifest.sig", "public-key.pem", "events.jsonl", "proofs.json"
 EVIDENCE: Final = "evidence/"
+OPENED: Final = "opened/"
+"""Here lies what is in sealed evidence, if whoever made the package had the key."""
 MOST_BYTES: Final = 2**31
 """Of all files of a package: more is no package but an attack."""
 
@@ -134,3 +137,6 @@ def _check_revision(
         seen.pictures += data is not None
         if data is not None and hashlib.sha256(data).hexdigest() != picture["sha256"]:
             yield Fault(where, f"its picture {picture['file']} was changed")
+        opened = content.get(OPENED + plain_name(picture["file"])) if "sealed" in picture else None
+        if opened is not None and hashlib.sha256(opened).hexdigest() != picture["sealed"]["plain_sha256"]:
+            yield Fault(where, f"{OPENED}{plain_name(picture['file'])} is not what was sealed")

@@ -16,7 +16,7 @@ from streamer.plates import FormatBook, fold, similar
 from streamer.shots import Shot, TakePictures
 from streamer.switches import SwitchRule
 from streamer.trackrecord import TrackRecord
-from streamer.types import Detection, Frame, NoPlateReason, Passage, PassageState, PlateRead, Stamp
+from streamer.types import Detection, Frame, KnownPlate, NoPlateReason, Passage, PassageState, PlateRead, Stamp
 from streamer.vote import Decision, Vote, VoteRules
 from streamer.whereabouts import after_s, began, between_s, ended, evidence, key_of, near, overlap_s
 
@@ -92,15 +92,19 @@ class PassageBook:
         self.fleeting: Counter[str] = Counter()
         """Tracks that were taken for false detections, by cause: ``few_looks``, ``low_score``."""
 
-    def look(self, frame: Frame, pairs: Sequence[tuple[int, Detection]]) -> list[CropRequest]:
-        """Count what the tracker saw in a frame; gives the crops that should be read before the next frame comes."""
+    def look(self, frame: Frame, pairs: Sequence[tuple[int, Detection]], others: Sequence[KnownPlate] = ()) -> list[CropRequest]:
+        """Count what the tracker saw in a frame; gives the crops that should be read before the next frame comes.
+
+        ``others``: plates in the frame beside those.
+        """
+        plates = (*(KnownPlate(detection.box) for _, detection in pairs), *others)
         due = []
         for number, detection in pairs:
             key = (frame.session, number)
             record = self._open.get(key)
             if record is None:
                 record = self._open[key] = self._new_record(*key, part=1)
-            shot = record.look(frame, detection)
+            shot = record.look(frame, detection, plates)
             if shot is not None:
                 due.append(CropRequest(record, shot))
         return due

@@ -16,7 +16,7 @@ import numpy as np
 from streamer.crops import cut
 from streamer.passages import CropRequest, MakeBook, PassageBook
 from streamer.ports import Detector, TextReader
-from streamer.types import Box, Detection, Frame, Image, Passage, PlateRead, SessionEnd, Stamp
+from streamer.types import Box, Detection, Frame, Image, KnownPlate, Passage, PlateRead, SessionEnd, Stamp
 from streamer.vote import Decision
 
 
@@ -40,6 +40,10 @@ class TrackerUpdate(Protocol):
     @property
     def ended(self) -> tuple[int, ...]:
         """Numbers of the tracks that ended."""
+
+    @property
+    def lost(self) -> tuple[KnownPlate, ...]:
+        """Where plates should be that were not seen in this frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,8 @@ class Pipeline:
             # Damage looks like anything. The tracker lets detections without a score go on with a track, but begin none.
             detections = [Detection(detection.box, 0.0) for detection in detections]
         update = tracker.update(detections, item.t)
-        return book, [*book.look(item, update.pairs), *book.ended(item.session, update.ended)], update.pairs
+        others = [*(KnownPlate(detection.box) for detection in detections), *update.lost]
+        return book, [*book.look(item, update.pairs, others), *book.ended(item.session, update.ended)], update.pairs
 
     def _read(self, requests: Sequence[tuple[PassageBook, CropRequest]]) -> None:
         if not requests:

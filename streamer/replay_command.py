@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from streamer.annotate import AnnotatedVideo
-from streamer.app import build_pipeline
+from streamer.app import build_pipeline, sealer_from
 from streamer.config import Config, FileSource
 from streamer.errors import UsageError
 from streamer.events import Event, Making, plate_label, to_line
@@ -49,6 +49,9 @@ def run_replay(
     directory = out or config.events.directory
     if annotate and config.privacy.mode != "full":
         raise UsageError("--annotate: a video with the plates drawn in cannot be made with privacy.mode: " + config.privacy.mode)
+    sealer = sealer_from(config)
+    if annotate and sealer is not None:
+        raise UsageError("--annotate: writes a video that anybody can see, and evidence.seal_to says that only holders of a key may look")
     console = Console(stderr=True)
     stop = threading.Event()
     with ExitStack() as stack:
@@ -66,7 +69,7 @@ def run_replay(
         stack.callback(sink.close)
         recorder = Recorder(
             store,
-            EvidenceFolder(directory),
+            EvidenceFolder(directory, sealer),
             sink,
             Making(pipeline.detector.info, pipeline.reader.info, version("plate-streamer")),
             states=config.events.states,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streamer.types import Box, Clock, EncodedPicture, Image, PlateRead, Stamp
+from streamer.types import Box, Clock, EncodedPicture, Image, KnownPlate, PlateRead, Stamp
 
-TakePictures = Callable[[Image, Box], tuple[EncodedPicture, ...]]
-"""Makes the pictures around a plate out of a frame (uint8 (h, w, 3) BGR) and its box."""
+TakePictures = Callable[[Image, Box, Sequence[KnownPlate]], tuple[EncodedPicture, ...]]
+"""Makes the pictures around a plate out of a frame (uint8 (h, w, 3) BGR), its box, and all plates that are known to be in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +23,18 @@ class Tally:
 class Views:
     """The pictures around a plate: made once its shot proves to matter, because encoding costs; until then the whole frame is kept."""
 
-    def __init__(self, image: Image, box: Box, take: TakePictures) -> None:
-        """Take the frame, uint8 (h, w, 3) BGR, read-only, the plate in it, and who makes the pictures."""
+    def __init__(self, image: Image, box: Box, plates: Sequence[KnownPlate], take: TakePictures) -> None:
+        """Take the frame, uint8 (h, w, 3) BGR, read-only, the plate in it, all plates that are known in it, and who makes the pictures."""
         self._image: Image | None = image
         self._box = box
+        self._plates = plates
         self._take = take
         self._pictures: tuple[EncodedPicture, ...] = ()
 
     def develop(self) -> tuple[EncodedPicture, ...]:
         """Give the pictures; the frame is let go."""
         if self._image is not None:
-            self._pictures = self._take(self._image, self._box)
+            self._pictures = self._take(self._image, self._box, self._plates)
             self._image = None
         return self._pictures
 

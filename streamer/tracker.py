@@ -23,7 +23,7 @@ from operator import mul
 
 import numpy as np
 
-from streamer.types import Box, Detection
+from streamer.types import Box, Detection, KnownPlate
 
 _BOX_NOISE = 0.12
 """Standard deviation of a detected centre, in plate sizes."""
@@ -45,6 +45,8 @@ _SIZE_SIGMA = 0.25
 """Standard deviation of ln(detected size / expected size): covers a plate that is half hidden."""
 _NO_PAIR = 30.0
 """Cost of leaving a track and a detection alone: about that of a pair that is barely allowed, with a motion nobody knows yet."""
+_MOST_OFF = 1.0
+"""Plate sizes: an unseen plate is not said to be further off."""
 _MAX_GROWTH = 3.0
 """No prediction grows or shrinks a plate by more than this: 1/s near zero is a plate at the lens."""
 
@@ -57,6 +59,8 @@ class TrackerUpdate:
     """(track number, detection), in the order of the detections given; at most one of each track."""
     ended: tuple[int, ...]
     """Tracks that were not seen for too long, ascending; reported once."""
+    lost: tuple[KnownPlate, ...] = ()
+    """Where the plates of the tracks should be that go on unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class _Look:
     u: float
     v: float
     size: float
+    shape: float = 1.0
+    """Width by height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ class PlateTracker:
         for index, track in owners.items():
             _remember(track.looks, _look(detections[index].box, t))
         pairs = tuple((owners[index].number, detection) for index, detection in enumerate(detections) if index in owners)
-        return TrackerUpdate(pairs, ended)
+        return TrackerUpdate(pairs, ended, tuple(_whereabouts(track.looks[-1], expected) for track, expected in free))
 
     def finish(self) -> tuple[int, ...]:
         """End all tracks, for the end of the session; gives their numbers, ascending."""
@@ -157,6 +163,13 @@ class PlateTracker:
             self._tracks.append(owners[index])
 
 
+def _whereabouts(last: _Look, expected: _Expectation) -> KnownPlate:
+    """Give where an unseen plate should be, in the shape of its last look."""
+    x, y = (0.25 * expected.size * root for root in (math.sqrt(last.shape), 1 / math.sqrt(last.shape)))
+    box = Box(expected.u - x, expected.v - y, expected.u + x, expected.v + y)
+    return KnownPlate(box, min(expected.sigma, _MOST_OFF) * expected.size)
+
+
 def _same_plate(box: Box, other: Box) -> bool:
     """Plates are side by side or apart, never on each other: a centre within another box is that plate again."""
     u, v = box.centre
@@ -165,7 +178,7 @@ def _same_plate(box: Box, other: Box) -> bool:
 
 def _look(box: Box, t: float) -> _Look:
     u, v = box.centre
-    return _Look(t, u, v, max(2.0 * math.sqrt(box.width * box.height), 1.0))
+    return _Look(t, u, v, max(2.0 * math.sqrt(box.width * box.height), 1.0), max(box.width, 1.0) / max(box.height, 1.0))
 
 
 def _remember(looks: list[_Look], look: _Look) -> None:

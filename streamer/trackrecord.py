@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from streamer.crops import cut, legibility, sharpness
 from streamer.shots import Reading, Shot, TakePictures, Tally, Views
 from streamer.switches import SwitchRule, Watch, agrees
-from streamer.types import Box, Detection, Frame, PlateRead, Stamp
+from streamer.types import Box, Detection, Frame, KnownPlate, PlateRead, Stamp
 from streamer.vote import Decision, Vote
 
 MORE_LEGIBLE = 1.5
@@ -115,10 +116,11 @@ class TrackRecord:
         """The reads that voted with their weights, in order: enough to count the vote again together with another track's."""
         return tuple(self._votes)
 
-    def look(self, frame: Frame, detection: Detection) -> Shot | None:
+    def look(self, frame: Frame, detection: Detection, plates: Sequence[KnownPlate] = ()) -> Shot | None:
         """Count a look. Gives the best shot of the interval that this look's time has ended, if it should be read now.
 
-        A look in a suspect frame tells where the plate went, and nothing else: damage must not vote.
+        ``plates``: all that are known to be in the frame, for its pictures. A look in a suspect frame tells where the plate went,
+        and nothing else: damage must not vote.
         """
         stamp = Stamp(frame.t, frame.wall, frame.index)
         due = self._interval_ended(frame.t)
@@ -137,7 +139,7 @@ class TrackRecord:
         if wanted or self.best is None or grade > self.best.legibility:
             size = (frame.image.shape[1], frame.image.shape[0])
             told = (frame.clock, frame.clock_offset_s, frame.age_s, before)
-            views = Views(frame.image, detection.box, self._take_pictures) if self._take_pictures is not None else None
+            views = Views(frame.image, detection.box, plates, self._take_pictures) if self._take_pictures is not None else None
             shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told, views)
             if self.best is None or grade > self.best.legibility:
                 self.best = shot

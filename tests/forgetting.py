@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 import os
@@ -74,7 +73,7 @@ class Folder:
             ]
             saved = self.evidence.save([self._passage(**one) for one in given])
             more = [
-                {"event_id": event_id, "revision": revision, "evidence": [dataclasses.asdict(one) for one in pictures]}
+                {"event_id": event_id, "revision": revision, "evidence": [one.entry() for one in pictures]}
                 for event_id, pictures in zip(ids, saved, strict=True)
             ]
             self.store.append(

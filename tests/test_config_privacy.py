@@ -23,6 +23,9 @@ def test_every_profile_loads_and_says_how_long(file: Path) -> None:
     assert kept.audit_days is not None
     assert kept.audit_days >= kept.reads_days, "who looked must be known for longer than what they saw"
     assert kept.hits_days is None or kept.hits_days >= kept.reads_days
+    redact = load_config(file).evidence.redact
+    assert redact.other_plates, "others have nothing to do with an event"
+    assert redact.windows == (file.stem != "enforcement")
 
 
 def test_there_is_a_profile_for_each_kind_of_use() -> None:

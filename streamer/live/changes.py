@@ -46,7 +46,8 @@ def changes(old: Config, new: Config) -> Changes:
         added=tuple(name for name in new.cameras if name not in old.cameras),
         removed=tuple(name for name in old.cameras if name not in new.cameras),
         changed=tuple(name for name in new.cameras if name in both and old.cameras[name] != new.cameras[name]),
-        rules=(old.tracker, old.passages, old.evidence) != (new.tracker, new.passages, new.evidence),
+        rules=(old.tracker, old.passages, old.evidence) != (new.tracker, new.passages, new.evidence)
+        or any(old.cameras[name].region != new.cameras[name].region for name in both),  # regions of redaction are cut by it
         needs_restart=tuple(_differing(old, new)),
     )
 

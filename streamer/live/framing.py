@@ -7,18 +7,17 @@ thing colours its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from streamer.polygons import Mask, Points, bounds, fill
 from streamer.ports import Luma
 from streamer.types import Image
 
-Points = Sequence[tuple[float, float]]
-Mask = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.uint8]
 
 GROWTH = 2
@@ -97,44 +96,13 @@ class Framing:
         x1, y1, x2, y2 = 0, 0, upright_w, upright_h
         if self._region is not None:
             keep = fill(self._region, upright_w, upright_h)
-            x1, y1, x2, y2 = _bounds(self._region, upright_w, upright_h)
+            x1, y1, x2, y2 = bounds(self._region, upright_w, upright_h)
         for polygon in self._masks:
             grown = cv2.dilate(fill(polygon, upright_w, upright_h), np.ones((2 * GROWTH + 1, 2 * GROWTH + 1), np.uint8))
             keep[np.asarray(grown) > 0] = 0
         keep = keep[y1:y2, x1:x2]
         cut = _turned_back((x1, y1, x2, y2), self._rotate, upright_w, upright_h)
         return _Plan(cut, None if keep.all() else np.ascontiguousarray(keep), (x1, y1, x2, y2))
-
-
-def fill(polygon: Points, width: int, height: int) -> Mask:
-    """Give 255 in the pixels inside a polygon or on its edge, else 0: uint8 (height, width).
-
-    ``polygon`` is in shares of the picture. Where it crosses itself, everything that it winds around is inside (the non-zero rule;
-    the even-odd one of cv2.fillPoly would leave the middle of a five-pointed star open).
-    """
-    import cv2
-
-    corners = np.asarray(polygon, np.float64) * (width, height)
-    winding = np.zeros((height, width + 1), np.int32)
-    middles = np.arange(height) + 0.5
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        rows = np.flatnonzero((middles >= min(ay, by)) & (middles < max(ay, by)))
-        if rows.size:
-            # Rows whose middle the edge crosses: from the first pixel whose middle lies right of the crossing, one turn more or less.
-            crossing = ax + (middles[rows] - ay) * (bx - ax) / (by - ay)
-            columns = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.intp)
-            winding[rows, columns] += 1 if by > ay else -1
-    inside = np.where(np.cumsum(winding, axis=1)[:, :width] != 0, 255, 0).astype(np.uint8)
-    whole = np.clip(np.floor(corners), 0, (width - 1, height - 1)).astype(np.int32)
-    return np.asarray(cv2.polylines(inside, [whole.reshape(-1, 1, 2)], True, (255,)), np.uint8)
-
-
-def _bounds(polygon: Points, width: int, height: int) -> tuple[int, int, int, int]:
-    """Give the box around a polygon, at least a pixel wide and high."""
-    corners = np.asarray(polygon, np.float64) * (width, height)
-    x1, y1 = np.minimum(np.floor(corners.min(0)), (width - 1, height - 1)).astype(int)
-    x2, y2 = np.ceil(corners.max(0)).astype(int)
-    return int(x1), int(y1), max(int(x2), int(x1) + 1), max(int(y2), int(y1) + 1)
 
 
 def _turned_back(box: tuple[int, int, int, int], rotate: int, width: int, height: int) -> tuple[slice, slice]:
