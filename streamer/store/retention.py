@@ -160,23 +160,32 @@ class Retention:
         with self._store.transaction("read") as connection:
             return [json.loads(payload) for payload in connection.execute(query).scalars()]
 
-    def naming(self, texts: Collection[str], names: Callable[[dict[str, Any], Collection[str]], bool]) -> list[str]:
-        """Give the events that name one of some plates in any revision or review; looks at all contents, so it takes its time.
+    def naming(
+        self,
+        texts: Collection[str],
+        names: Callable[[dict[str, Any], Collection[str]], bool],
+        progress: Callable[[int, int], None] = lambda done, all_: None,
+    ) -> list[str]:
+        """Give the events that name one of some plates in any revision or review.
+
+        Other readings and what was read at first stand in the contents only, so all of these are looked at: it takes as long as it takes
+        to read the record from disk.
 
         Args:
             texts: with O as 0 and I as 1, as ``plates.fold`` writes them.
             names: says whether a content in which one of them occurs somewhere really names it.
+            progress: is told how many entries were looked at, of how many.
         """
-        content = sa.func.replace(sa.func.replace(t.entries.c.payload, "O", "0"), "I", "1")
-        holds = sa.or_(*(sa.func.replace(content, text, "") != content for text in texts))
         of_event = sa.select(t.events.c.event_id, t.entries.c.payload).join(t.entries, t.entries.c.number == t.events.c.entry)
         reviewed = t.reviews.join(t.entries, t.entries.c.number == t.reviews.c.entry).join(t.queue, t.queue.c.id == t.reviews.c.item)
         of_review = sa.select(t.queue.c.event_id, t.entries.c.payload).select_from(reviewed).where(t.queue.c.event_id.is_not(None))
         found: list[str] = []
         last, _ = self._store.head()
         for start in range(0, last, _SCANNED):
+            progress(start, last)
             here = t.entries.c.number.between(start + 1, start + _SCANNED)
             with self._store.transaction("read") as connection:
+                holds = sa.or_(*(_occurs(text, sqlite=connection.dialect.name == "sqlite") for text in texts))
                 rows = [row for query in (of_event, of_review) for row in connection.execute(query.where(here, holds))]
             found += [row.event_id for row in rows if names(json.loads(row.payload), texts)]
         return _distinct(found)
@@ -185,6 +194,16 @@ class Retention:
         with self._store.transaction("read") as connection:
             rows = connection.execute(query).all()
         return _distinct(row.event_id for row in rows), (rows[-1].best_time, rows[-1].sequence) if rows else after
+
+
+def _occurs(text: str, *, sqlite: bool) -> sa.ColumnElement[bool]:
+    """Say whether a folded text, or one that only differs in O for 0 and I for 1, occurs in a payload.
+
+    By GLOB: SQLite's REPLACE, to fold the payload, takes seven times as long.
+    """
+    pattern = "".join({"0": "[0O]", "1": "[1I]"}.get(one, one) for one in text)
+    payload = t.entries.c.payload
+    return payload.op("GLOB", is_comparison=True)(f"*{pattern}*") if sqlite else payload.regexp_match(pattern)
 
 
 def _any_revision_with_plate() -> sa.Exists:
