@@ -156,6 +156,8 @@ class Daemon:
             return
         found = changes(self.config, new)
         _log.info("configuration read again: %s", found)
+        if sealer is None and self._evidence.sealer is not None:
+            _log.warning("evidence is not sealed any more: evidence.seal_to is empty")
         self._evidence.sealer = sealer
         if found.rules:
             make_tracker, make_book = build_rules(new)

@@ -26,6 +26,12 @@ def test_rules_change_while_running() -> None:
     assert changes(OLD, OLD.model_copy(update={"passages": PassagesConfig(min_reads=3)})).rules
 
 
+def test_what_is_hidden_in_pictures_follows_the_region_that_is_analysed() -> None:
+    region = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0))
+    found = changes(OLD, OLD.model_copy(update={"cameras": {**OLD.cameras, "gate": GATE.model_copy(update={"region": region})}}))
+    assert (found.changed, found.rules) == (("gate",), True)
+
+
 def test_what_needs_a_restart_is_named_key_by_key() -> None:
     new = OLD.model_copy(update={"batch": 4, "detector": OLD.detector.model_copy(update={"confidence": 0.5})})
     found = changes(OLD, new)
