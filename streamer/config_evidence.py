@@ -62,6 +62,9 @@ class EvidenceConfig(Section):
     quality: int = Field(default=85, ge=1, le=100)
     scene_max_px: int = Field(default=1920, ge=64)
     """Longer side of a scene at most; larger ones are shrunk."""
+    keep_free_mb: float = Field(default=500.0, ge=0)
+    """With less free on the disk, clips are left out of events, with less than three quarters of it scenes, too, with less than half of it
+    vehicles, with less than a quarter crops; the rest is for events alone. 0: nothing is left out, and events wait until there is room."""
     redact: RedactConfig = RedactConfig()
     seal_to: tuple[PublicKey, ...] = ()
     """Everything is encrypted to these public keys of age before it is written: only who has the private half of one can look."""

@@ -37,6 +37,7 @@ from streamer.pipeline import Pipeline
 from streamer.ports import LiveSource
 from streamer.recorder import Recorder
 from streamer.routes import build_sinks
+from streamer.shedding import shedding_of
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.sources.credentials import password_of
@@ -91,6 +92,7 @@ class Daemon:
         self._clips = LiveClips(rules_of(config))
         self._late_clips: LateClips | None = None
         self._forgetting: Forgetting | None = None
+        self._shedding = shedding_of(config.evidence.keep_free_mb, directory)
         self._evidence = EvidenceFolder(directory)
         self._server: HealthServer | None = None
 
@@ -124,6 +126,7 @@ class Daemon:
             self._metrics.watch(self._service.snapshots)
             self._metrics.watch_queue("recording", self._queue)
             self._metrics.watch_sinks(self._sinks.snapshots)
+            self._metrics.watch_disk(self._shedding.state)
             self._metrics.watch_clips(self._clips.states)
             self._metrics.watch_host_clock(self._host_clock.latest)
             self._sinks.start()
@@ -197,6 +200,7 @@ class Daemon:
             cameras=tuple(service.snapshots()) if service is not None else (),
             host_clock=self._host_clock.latest(),
             sinks=self._sinks.snapshots(),
+            shedding=self._shedding.state(),
         )
 
     def _dead_threads(self, recording: RecordingState | None) -> tuple[str, ...]:
@@ -220,7 +224,7 @@ class Daemon:
         self._parts.callback(self._sinks.stop, 0.0)
         sink = JsonlSink(self._directory, self.config.events)
         self._parts.callback(sink.close)
-        self._late_clips = LateClips(self._clips, store, self._evidence, clock=lambda: datetime.now(UTC))
+        self._late_clips = LateClips(self._clips, store, self._evidence, clock=lambda: datetime.now(UTC), shedding=self._shedding)
         return Recorder(
             store,
             self._evidence,
@@ -231,6 +235,7 @@ class Daemon:
             host_clock=self._clock_of_event,
             disclose=self._forgetting.disclosure.of,
             left_out=self._left_out,
+            shedding=self._shedding,
             clips=self._late_clips,
         )
 

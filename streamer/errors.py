@@ -9,6 +9,7 @@
     ├── SourceError             a source cannot be opened or read (typed reason)
     ├── MissingPackageError     2  an optional package or program is not installed: says which extra
     ├── StoreError              the durable record of events or their evidence cannot be written or read
+    │   └── DiskFullError       there is no room for evidence
     └── SinkError               a sink cannot write
         └── RefusedError        its receiver will not take this, however often it is sent
 """
@@ -104,6 +105,10 @@ class SourceError(StreamerError):
 
 class StoreError(StreamerError):
     """The durable record of events or their evidence cannot be written or read."""
+
+
+class DiskFullError(StoreError):
+    """There is no room for evidence, or the quota is used up."""
 
 
 class SinkError(StreamerError):

@@ -108,6 +108,7 @@ def event_of(
     event_id: str,
     revision: int,
     evidence: Sequence[EvidenceFile],
+    shed: Sequence[tuple[EvidenceKind, str]] = (),
     salt: str,
     written_at: datetime,
     host_clock: dict[str, object] | None = None,
@@ -121,6 +122,7 @@ def event_of(
         event_id: UUIDv7 in its usual form; the same for all revisions of a passage.
         revision: 1, 2, 3 ...
         evidence: its pictures, the crop first.
+        shed: kinds of pictures that there would be, and why there are not; see ``shedding``.
         salt: random, hex; see ``chain``.
         written_at: now, aware.
         host_clock: of live events: whether this machine's clock is synchronised, by what, and how far off it says it is.
@@ -149,6 +151,7 @@ def event_of(
         "box_score": _score(passage.box_score),
         "frame_size": list(passage.frame_size),
         "evidence": [picture.entry() for picture in evidence],
+        "evidence_shed": [{"kind": kind, "why": why} for kind, why in shed],
         "models": {"detector": _model(making.detector), "reader": _model(making.reader)},
         "program_version": making.program_version,
         "written_at": utc_text(written_at),
@@ -170,22 +173,33 @@ def interrupted(preview: Event, place: Place, *, salt: str, written_at: datetime
     }
 
 
-def clip_added(last: Event, kept: Sequence[Event], clip: EvidenceFile, place: Place, *, salt: str, written_at: datetime) -> Event:
+def clip_added(
+    last: Event,
+    kept: Sequence[Event],
+    clip: EvidenceFile | None,
+    place: Place,
+    *,
+    shed: Sequence[tuple[EvidenceKind, str]] = (),
+    salt: str,
+    written_at: datetime,
+) -> Event:
     """Give the revision that has the clip of an event, which is as it was otherwise; somebody may have corrected it meanwhile.
 
     Args:
         last: the last revision, final or corrected.
         kept: its pictures that were not erased, as they stand in it.
-        clip: the clip.
+        clip: the clip; None: it was left out, see ``shed``.
         place: where in the record it will stand.
-        salt: see ``event_of``.
+        shed: as in ``event_of``.
+        salt: see there, too.
         written_at: now, aware.
     """
     return last | {
         "revision": last["revision"] + 1,
         "revision_reason": "clip",
         "sequence": place.sequence,
-        "evidence": [*kept, clip.entry()],
+        "evidence": [*kept, *([] if clip is None else [clip.entry()])],
+        "evidence_shed": [*last.get("evidence_shed", ()), *({"kind": kind, "why": why} for kind, why in shed)],
         "written_at": utc_text(written_at),
         "salt": salt,
         "chain": _chain(place),

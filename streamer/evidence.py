@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections import OrderedDict
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer import private
-from streamer.errors import StoreError
+from streamer.errors import DiskFullError, StoreError
 from streamer.events import EvidenceFile, EvidenceKind
 from streamer.sealing import SUFFIX, Sealer
 from streamer.types import ClipFacts, EncodedPicture, Image, Passage
@@ -212,9 +213,8 @@ def _told(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"{file}: the evidence cannot be written: {error.strerror or error}. Free space or allow writing there."
-        ) from error
+        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+        raise kind(f"{file}: the evidence cannot be written: {error.strerror or error}. Free space or allow writing there.") from error
 
 
 def _staged(passage: Passage) -> list[tuple[EvidenceFile, bytes]]:

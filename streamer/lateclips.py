@@ -6,7 +6,7 @@ An event never waits for its clip. Most final events come so late anyway (``pass
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from logging import getLogger
@@ -14,9 +14,10 @@ from typing import Final, Protocol
 
 from streamer.chain import new_salt
 from streamer.clips import Later
-from streamer.errors import StoreError
+from streamer.errors import DiskFullError, StoreError
 from streamer.events import Event, EvidenceFile, Place, clip_added
 from streamer.evidence import EvidenceFolder
+from streamer.shedding import Shed, Shedding
 from streamer.store import Store
 from streamer.types import EncodedPicture, Passage
 
@@ -52,8 +53,11 @@ class _Late:
 class LateClips:
     """For one thread, the one that records."""
 
-    def __init__(self, cutter: Cutter, store: Store, evidence: EvidenceFolder, *, clock: Callable[[], datetime]) -> None:
-        """Take built parts; ``evidence`` is the recorder's own; ``clock`` gives now, aware."""
+    def __init__(
+        self, cutter: Cutter, store: Store, evidence: EvidenceFolder, *, clock: Callable[[], datetime], shedding: Shedding | None = None
+    ) -> None:
+        """Take built parts; ``evidence`` and ``shedding`` are the recorder's own; ``clock`` gives now, aware."""
+        self._shedding = shedding or Shedding(0, lambda: 0)
         self._cutter = cutter
         self._store = store
         self._evidence = evidence
@@ -84,9 +88,10 @@ class LateClips:
         """Take note that the passage is in the record, as this event."""
         key = (passage.source_id, passage.key)
         clip = self._cut.pop(key, None)
-        if isinstance(clip, Later):
+        kinds = {one["kind"] for one in event["evidence"]}
+        if isinstance(clip, Later) and kinds:  # with no picture left there was no room for its crop, let alone a clip
             self._late[key] = _Late(passage, event["event_id"])
-        elif clip is not None:
+        elif isinstance(clip, EncodedPicture) and "clip" in kinds:
             self._cutter.recorded(passage.source_id, clip)
 
     def add(self, *, ending: bool) -> Iterator[tuple[Passage, Event]]:
@@ -103,7 +108,8 @@ class LateClips:
             event = self._record(late, late.clip) if late.clip is not None else None
             del self._late[key]
             if event is not None and late.clip is not None:
-                self._cutter.recorded(late.passage.source_id, late.clip)
+                if late.file is not None:
+                    self._cutter.recorded(late.passage.source_id, late.clip)
                 yield late.passage, event
 
     def _held(self) -> int:
@@ -117,18 +123,33 @@ class LateClips:
             _log.info("an event or its pictures were erased before its clip came: the clip is dropped")
             self._evidence.discard(self._store.recorded_files)
             return None
-        late.file = picture = late.file or self._evidence.add(late.passage, clip)
-        (event,) = self._store.append([lambda place: self._revision(last, picture, place)])
+        late.file, shed = (late.file, ()) if late.file is not None else self._saved(late.passage, clip)
+        picture = late.file
+        (event,) = self._store.append([lambda place: self._revision(last, picture, shed, place)])
         self._evidence.settled()
+        self._shedding.count(shed)
         return event
 
-    def _revision(self, last: Event, clip: EvidenceFile, place: Place) -> Event:
+    def _saved(self, passage: Passage, clip: EncodedPicture) -> tuple[EvidenceFile | None, tuple[Shed, ...]]:
+        """Save a clip if there is room for it. Raises StoreError."""
+        why = self._shedding.leaves_out("clip")
+        if why is None:
+            try:
+                return self._evidence.add(passage, clip), ()
+            except DiskFullError as error:
+                if not self._shedding.found_full(error):
+                    raise
+                why = "full_disk"
+        return None, (Shed("clip", why),)
+
+    def _revision(self, last: Event, clip: EvidenceFile | None, shed: Sequence[Shed], place: Place) -> Event:
         # Now, while nobody can record or erase: pictures that were erased must not be claimed again.
         kept = self._kept(last)
         if not kept:
             raise StoreError(f"event {last['event_id']}: its pictures were erased before its clip came")
-        self._evidence.check([clip])
-        return clip_added(last, kept, clip, place, salt=new_salt(), written_at=self._clock())
+        self._evidence.check([] if clip is None else [clip])
+        told = [(one.kind, one.why) for one in shed]
+        return clip_added(last, kept, clip, place, shed=told, salt=new_salt(), written_at=self._clock())
 
     def _kept(self, event: Event) -> list[Event]:
         """Give those pictures of an event that nobody has erased; there is always one where there may be any."""

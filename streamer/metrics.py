@@ -24,9 +24,11 @@ from streamer.errors import SourceReason
 from streamer.live.health_state import HostClockState, QueueState, Recent
 from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
 from streamer.metrics_clips import clip_families
+from streamer.metrics_disk import disk_families
 from streamer.metrics_sinks import PREFIX, label, sink_families
 from streamer.outgoing import SinkSnapshot
 from streamer.ports import StreamFacts
+from streamer.shedding import SheddingState
 from streamer.types import ModelInfo
 
 _log = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Metrics(Collector):
         self._queues: dict[str, Callable[[], QueueState]] = {}
         self._sinks: Callable[[], Sequence[SinkSnapshot]] = tuple
         self._clips: Callable[[], Sequence[ClipState]] = tuple
+        self._disk: Callable[[], SheddingState | None] = lambda: None
         self._models: dict[str, ModelInfo] = {}
         self._failures = 0
         self._recent_lock = threading.Lock()
@@ -145,6 +148,10 @@ class Metrics(Collector):
     def watch_clips(self, clips: Callable[[], Sequence[ClipState]]) -> None:
         """Take what gives the state of the clips; it is called at every scrape."""
         self._clips = clips
+
+    def watch_disk(self, state: Callable[[], SheddingState | None]) -> None:
+        """Take what says which evidence is left out because the disk gets full; it is called at every scrape."""
+        self._disk = state
 
     def watch_host_clock(self, clock: Callable[[], HostClockState | None]) -> None:
         """Take what gives the state of this machine's clock. It is called at every scrape, so it must not wait for a time service."""
@@ -212,6 +219,9 @@ class Metrics(Collector):
             depth.add_metric([label(name)], state.depth)
             oldest.add_metric([label(name)], state.oldest_s)
         yield from (depth, oldest)
+        disk = self._disk()
+        if disk is not None:
+            yield from disk_families(disk)
 
     def _of_sinks(self) -> Iterator[Metric]:
         return sink_families(self._sinks())

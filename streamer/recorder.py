@@ -10,9 +10,11 @@ from typing import Literal, Protocol
 
 from streamer.chain import new_salt
 from streamer.delivery import deliver_pending
+from streamer.errors import DiskFullError
 from streamer.events import Event, EventMaker, EvidenceFile, Making, Place, event_of, interrupted
 from streamer.evidence import EvidenceFolder
 from streamer.ports import Sink
+from streamer.shedding import Shed, Shedding
 from streamer.store import Store, new_event_id
 from streamer.types import Passage
 
@@ -52,12 +54,15 @@ class Recorder:
         host_clock: HostClock = lambda: None,
         disclose: Disclose = lambda passage: passage,
         left_out: Callable[[Passage], None] = lambda passage: None,
+        shedding: Shedding | None = None,
         clips: Clips | None = None,
     ) -> None:
         """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
 
         ``disclose`` gives a passage as it may be recorded, None if not at all; ``left_out`` is told of those, to count them;
         ``clips`` adds clips to those that are over.
+
+        ``shedding`` says which evidence is left out when the disk gets full; without it, none is.
 
         What an earlier run left is put in order: pictures without an event deleted, open previews withdrawn, the rest delivered.
         Raises StoreError, SinkError.
@@ -69,6 +74,7 @@ class Recorder:
         self._states = states
         self._clock = clock
         self._host_clock = host_clock
+        self._shedding = shedding or Shedding(0, lambda: 0)
         self._disclose = disclose
         self._left_out = left_out
         self._clips = clips
@@ -91,14 +97,17 @@ class Recorder:
         wanted = [self._clips.with_clip(passage) if self._clips else passage for passage in shown if passage is not None]
         going_on = dict(self._open)
         makers: list[EventMaker] = []
-        for passage, pictures in zip(wanted, self._evidence.save(wanted), strict=True):
+        saved = self._saved(wanted)
+        for passage, (pictures, shed) in zip(wanted, saved, strict=True):
             key = (passage.source_id, passage.key)
             event_id, before = going_on.pop(key) if key in going_on else (new_event_id(), 0)
             if passage.state == "preview":
                 going_on[key] = (event_id, before + 1)
-            makers.append(partial(self._event, passage, pictures, event_id, before + 1))
+            makers.append(partial(self._event, passage, pictures, shed, event_id, before + 1))
         events = self._store.append(makers)
         self._evidence.settled()
+        for _, shed in saved:
+            self._shedding.count(shed)
         self._open = going_on
         if self._clips is not None:
             for passage, event in zip(wanted, events, strict=True):
@@ -108,7 +117,20 @@ class Recorder:
                 self._left_out(passage)
         return events
 
-    def _event(self, passage: Passage, pictures: Sequence[EvidenceFile], event_id: str, revision: int, place: Place) -> Event:
+    def _saved(self, passages: Sequence[Passage]) -> list[tuple[list[EvidenceFile], tuple[Shed, ...]]]:
+        """Save what there is room for of the evidence; gives it with what was left out. Raises StoreError."""
+        trimmed = self._shedding.trim(passages)
+        try:
+            files = self._evidence.save([passage for passage, _ in trimmed])
+        except DiskFullError as error:
+            if self._shedding.found_full(error):
+                return self._saved(passages)
+            raise
+        return [(pictures, shed) for pictures, (_, shed) in zip(files, trimmed, strict=True)]
+
+    def _event(
+        self, passage: Passage, pictures: Sequence[EvidenceFile], shed: Sequence[Shed], event_id: str, revision: int, place: Place
+    ) -> Event:
         self._evidence.check(pictures)
         return event_of(
             passage,
@@ -117,6 +139,7 @@ class Recorder:
             event_id=event_id,
             revision=revision,
             evidence=pictures,
+            shed=[(one.kind, one.why) for one in shed],
             salt=new_salt(),
             written_at=self._clock(),
             host_clock=self._host_clock(),

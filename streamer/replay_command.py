@@ -30,6 +30,7 @@ from streamer.recorder import Recorder
 from streamer.replay import Progress as Step
 from streamer.replay import ReplaySource, Summary, replay, sources_of_config, sources_of_paths
 from streamer.routes import build_sinks
+from streamer.shedding import shedding_of
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import STORE, Store
@@ -67,6 +68,7 @@ def run_replay(
         stack.callback(sinks.stop, 0.0)
         sink = JsonlSink(directory, config.events)
         stack.callback(sink.close)
+        shedding = shedding_of(config.evidence.keep_free_mb, directory)
         recorder = Recorder(
             store,
             EvidenceFolder(directory, sealer),
@@ -75,6 +77,7 @@ def run_replay(
             states=config.events.states,
             clock=lambda: datetime.now(UTC),
             disclose=forgetting.disclosure.of,
+            shedding=shedding,
         )
         sinks.start()
         bar = stack.enter_context(_progress(console, sources))
@@ -91,6 +94,10 @@ def run_replay(
         waiting = [state for state in sinks.snapshots() if state.lag_events or state.dead_letters]
     out_console = console if as_json else _wide_enough(Console())
     _conclude(out_console, summary, directory, video)
+    shed = {kind: count for kind, count in shedding.state().shed.items() if count}
+    if shed:
+        told = ", ".join(f"{kind} {count}" for kind, count in shed.items())
+        out_console.print(f"left out because the disk gets full (evidence.keep_free_mb): {told}", style="yellow", highlight=False)
     for state in waiting:
         out_console.print(f"sink {state.name}: {_left(state)}", style="yellow", highlight=False, markup=False)
     return 2 if any(report.error is not None or report.missing_s > 0 for report in summary.reports) else 0

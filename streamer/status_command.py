@@ -120,7 +120,7 @@ def view(status: Status, note: str = "") -> Group:
     """Give what is shown of a status; ``note`` stands below it."""
     lines = [Text.assemble(*_verdict(status), _text(f"  {_head(status)}", "dim"))]
     lines += [_text(problem, "bold red") for problem in status.get("problems") or ()]
-    lines += [_text(obstacle, "yellow") for obstacle in status.get("obstacles") or ()]
+    lines += [_text(what, "yellow") for what in (*(status.get("degraded") or ()), *(status.get("obstacles") or ()))]
     table = Table(box=SIMPLE_HEAD)
     for name in _COLUMNS:
         table.add_column(
@@ -164,7 +164,8 @@ def _address(url: str) -> str:
 def _verdict(status: Status) -> tuple[Text, ...]:
     if not status["healthy"]:
         return (Text("not healthy", "bold red"),)
-    return (Text("healthy", "green"), Text("" if status.get("ready") else ", not ready", "yellow"))
+    less = (", degraded" if status.get("degraded") else "") + ("" if status.get("ready") else ", not ready")
+    return (Text("healthy", "green"), Text(less, "yellow"))
 
 
 def _head(status: Status) -> str:

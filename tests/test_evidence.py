@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import StoreError
@@ -75,6 +75,7 @@ def test_a_damaged_file_is_written_anew(make_passage, tmp_path):
     assert hashlib.sha256((tmp_path / evidence.file).read_bytes()).hexdigest() == evidence.sha256
 
 
+@settings(max_examples=30)
 @given(source=st.text(min_size=1, max_size=300), key=st.text(min_size=1, max_size=300))
 def test_no_source_name_leads_out_of_the_folder(make_passage, tmp_path_factory, source, key):
     folder = tmp_path_factory.mktemp("evidence")

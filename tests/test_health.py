@@ -119,7 +119,7 @@ def document(server: HealthServer, path: str) -> tuple[int, dict[str, Any]]:
 
 def test_a_healthy_program_says_so(serve):
     server = serve()
-    assert document(server, "/healthz") == (200, {"healthy": True, "problems": []})
+    assert document(server, "/healthz") == (200, {"healthy": True, "problems": [], "degraded": []})
     status, answer = document(server, "/readyz")
     assert status == 200
     assert answer["ready"] is True
@@ -138,7 +138,7 @@ def test_a_healthy_program_says_so(serve):
 def test_what_is_wrong_is_said(serve, state, wrong, said):
     server = serve()
     state.health = replace(FINE, **wrong)
-    assert document(server, "/healthz") == (503, {"healthy": False, "problems": [said]})
+    assert document(server, "/healthz") == (503, {"healthy": False, "problems": [said], "degraded": []})
 
 
 @pytest.mark.parametrize("fine", [{"inference_age_s": None}, {"inference_age_s": INFERENCE_STUCK_S}, {"cameras": ()}, {"host_clock": None}])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamer.errors import UsageError
 from streamer.health.http import CLIENT_TIMEOUT_S, Answer, BoundedServer, json_answer
-from streamer.live.health_state import Health, Recent, obstacles, problems
+from streamer.live.health_state import Health, Recent, degraded, obstacles, problems
 
 if TYPE_CHECKING:
     from streamer.config import HealthConfig
@@ -107,6 +107,7 @@ class HealthServer:
             return json_answer(HTTPStatus.OK, status_of(health, self._metrics.recent()))
         wrong = obstacles(health) if path == "/readyz" else problems(health)
         document: dict[str, Any] = {"ready" if path == "/readyz" else "healthy": not wrong, "problems": wrong}
+        document["degraded"] = degraded(health)
         if path == "/readyz":
             document["cameras"] = {
                 camera.source_id: {"state": camera.state, "since_s": camera.since_s, "reason": camera.reason} for camera in health.cameras
@@ -117,11 +118,11 @@ class HealthServer:
 def status_of(health: Health, recent: Recent) -> dict[str, Any]:
     """Give everything that ``/status`` tells, as plain data: the fields of ``Health`` and ``Recent`` under their names.
 
-    Beside them stand ``healthy`` and ``ready`` with what speaks against them in ``problems`` and ``obstacles``, and ``waiting`` in
-    every camera.
+    Beside them stand ``healthy`` and ``ready`` with what speaks against them in ``problems`` and ``obstacles``, what the program does
+    without in ``degraded``, and ``waiting`` in every camera.
     """
     wrong, missing = problems(health), obstacles(health)
-    document = {"healthy": not wrong, "problems": wrong, "ready": not missing, "obstacles": missing}
+    document = {"healthy": not wrong, "problems": wrong, "degraded": degraded(health), "ready": not missing, "obstacles": missing}
     document |= dataclasses.asdict(health) | {"recent": dataclasses.asdict(recent)}
     document["cameras"] = [dataclasses.asdict(camera) | {"waiting": camera.waiting} for camera in health.cameras]
     return document

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from streamer.live.stats import CameraSnapshot
 from streamer.outgoing import SinkSnapshot
+from streamer.shedding import SheddingState
 from streamer.types import ModelInfo
 
 INFERENCE_STUCK_S = 10.0
@@ -76,6 +77,8 @@ class Health:
     host_clock: HostClockState | None
     sinks: tuple[SinkSnapshot, ...] = ()
     """One that fails is no problem of the program: its events wait in the store, and the metrics tell."""
+    shedding: SheddingState | None = None
+    """Which evidence is left out because the disk gets full; None until the recording has begun."""
 
 
 def needs_restart(health: Health) -> tuple[str, ...]:
@@ -97,6 +100,17 @@ def problems(health: Health) -> tuple[str, ...]:
     if health.recorder.oldest_s > RECORD_STUCK_S:
         found.append(f"{health.recorder.depth} passages wait to be recorded, the oldest for {health.recorder.oldest_s:.0f} s")
     return tuple(found)
+
+
+def degraded(health: Health) -> tuple[str, ...]:
+    """Say what the program does without, while the work goes on; empty if that is nothing."""
+    state = health.shedding
+    if state is None or not state.kinds:
+        return ()
+    free = "?" if state.free_bytes is None else str(state.free_bytes // 1_000_000)
+    keep = state.keep_free_bytes // 1_000_000
+    kinds = ", ".join(state.kinds)
+    return (f"evidence is left out of events ({kinds}): {free} MB are free on the disk, evidence.keep_free_mb is {keep}: free space",)
 
 
 def obstacles(health: Health) -> tuple[str, ...]:
