@@ -8,20 +8,28 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from streamer import private
 from streamer.chain import new_salt
 from streamer.errors import UsageError
 from streamer.events import utc_text
 from streamer.privacy import KeyRing, tells
 from streamer.privacy_keys import AUDIT_KEYS, KeyFile
+from streamer.search import clean_pattern
 from streamer.signing import signer_in
 from streamer.store import STORE, Store
 from streamer.store.retention import AUDIT
+
+NAMED: Final = 20
+"""Ids that an entry names at most."""
+_TELLING_CHARS: Final = 4
+"""A part of a pattern that is so long gives a plate away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,8 @@ class Action:
     """What somebody did."""
 
     did: str
-    """``search``, ``stats``, ``export``, ``subject``, ``erase``, ``purge``, ``hold``, ``release``, ``correct`` ..."""
+    """``search``, ``stats``, ``report``, ``review``, ``correct``, ``export``, ``subject``, ``erase``, ``purge``, ``hold``, ``release``,
+    ``deliver``."""
     who: Person
     purpose: str
     """Why, in words."""
@@ -68,12 +77,78 @@ def person(name: str | None = None) -> Person:
 
 
 def purpose_of(text: str, plate: str | None = None) -> str:
-    """Check a purpose; gives it without white space around it. Raises UsageError: it is empty, or gives the plate away."""
+    """Check a purpose; gives it without white space around it. Raises UsageError: it is empty, or gives the plate away.
+
+    ``plate``: text or pattern that is asked for.
+    """
     if not text.strip():
-        raise UsageError("--purpose: say what it is for; it goes into the audit log")
-    if plate is not None and tells(text, plate):
+        raise UsageError("--purpose: say what it is for, a case or a request (or set PLATE_STREAMER_PURPOSE); it goes into the audit log")
+    if any(tells(text, part) for part in _telling(plate)):
         raise UsageError("--purpose: must not name the plate: the purpose stays in the audit log when the plate is gone")
     return text.strip()
+
+
+def _telling(plate: str | None) -> list[str]:
+    """Give what of a plate or pattern a purpose must not say."""
+    if plate is None or not set(plate) & set("*?"):
+        return [] if plate is None else [plate]
+    return [part for part in plate.replace("?", "*").split("*") if len(part) >= _TELLING_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Who comes to the record, and what for."""
+
+    who: Person
+    purpose: str
+
+    @classmethod
+    def of(cls, purpose: str, name: str | None = None, plate: str | None = None) -> Errand:
+        """Take what was typed; see ``purpose_of`` and ``person``. Raises UsageError."""
+        return cls(person(name), purpose_of(purpose, plate))
+
+    def action(self, did: str, found: int, **more: Any) -> Action:
+        """Give what was done; ``more``: other fields of ``Action``."""
+        return Action(did, self.who, self.purpose, found, **more)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Looking:
+    """Notes what somebody looks at in a record that is opened for reading."""
+
+    def __init__(self, folder: Path, errand: Errand, *, unaudited: bool = False, clock: Callable[[], datetime] = _utc_now) -> None:
+        """Take the folder of the record.
+
+        Args:
+            folder: of the record.
+            errand: who looks, and what for.
+            unaudited: the record is a copy that cannot be written: look all the same. It is said on standard error.
+            clock: gives now, aware.
+
+        Raises:
+            UsageError: the record cannot be written, and ``unaudited`` was not said; or it was, and the record can be.
+        """
+        self._folder, self._errand, self._unaudited, self._clock = folder, errand, unaudited, clock
+        if not (folder / STORE).is_file():
+            raise UsageError(f"{folder / STORE}: there is no event store")
+        if private.writable(folder / STORE):
+            if unaudited:
+                raise UsageError(f"{folder}: this record can be written, so who looks at it is noted; leave --unaudited away")
+        elif not unaudited:
+            raise UsageError(
+                f"{folder}: this record cannot be written, so its audit log cannot say who looked; copy it to where it can be, "
+                "or say --unaudited"
+            )
+        else:
+            sys.stderr.write(f"not audited: {folder} cannot be written\n")
+
+    def note(self, did: str, found: int, **more: Any) -> None:
+        """Put what is about to be shown into the audit log; ``more``: other fields of ``Action``. Raises StoreError, UsageError."""
+        if not self._unaudited:
+            note(self._folder, self._errand.action(did, found, **more), self._clock())
 
 
 def entry_of(action: Action, keys: KeyRing, now: datetime) -> str:
@@ -93,9 +168,14 @@ def record(store: Store, action: Action, keys: KeyRing, now: datetime) -> None:
 def note(folder: Path, action: Action, now: datetime) -> None:
     """Put an action into the audit log of a folder, which a program may be recording into. Raises StoreError, UsageError."""
     with Store(folder / STORE, signer_in(folder), alone=False) as store:
-        record(store, action, KeyFile(folder / AUDIT_KEYS, lambda: now).ring(), now)
+        record(store, action, keys_in(folder, now), now)
+
+
+def keys_in(folder: Path, now: datetime) -> KeyRing:
+    """Give the keys of what is asked for in the audit log of a folder; made if need be. Raises StoreError, UsageError."""
+    return KeyFile(folder / AUDIT_KEYS, lambda: now).ring()
 
 
 def asked(plate: str) -> str:
     """Give a text or pattern that was asked for in the one form that its pseudonym is made of."""
-    return "".join(plate.split()).upper()
+    return clean_pattern(plate)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from streamer import privacy_cli, record_cli
+from streamer import privacy_cli, record_cli, sealing_cli
+from streamer.cli_options import Name, Purpose
 
 if TYPE_CHECKING:
     from streamer.config import Config
@@ -108,9 +109,15 @@ def deliver(
     ] = None,
     drop: Annotated[str | None, typer.Option(metavar="SINK", help="Forget its dead letters.", show_default=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    purpose: Purpose = "",
+    name: Name = None,
 ) -> None:
-    """Show how far the sinks are and what they would not take; the program may run meanwhile."""
+    """Show how far the sinks are and what they would not take; the program may run meanwhile.
+
+    --retry, --send and --drop need a purpose.
+    """
     from streamer import deliver_command as command
+    from streamer.audit import Errand
     from streamer.errors import UsageError
 
     settings = _settings(config)
@@ -118,11 +125,11 @@ def deliver(
     if sum(one is not None for one in (retry, send, drop)) > 1:
         raise UsageError("--retry, --send and --drop: one at a time")
     if retry is not None:
-        code = command.run_retry(settings, folder, retry)
+        code = command.run_retry(settings, folder, retry, Errand.of(purpose, name))
     elif send is not None:
-        code = command.run_send(settings, folder, send)
+        code = command.run_send(settings, folder, send, Errand.of(purpose, name))
     elif drop is not None:
-        code = command.run_drop(folder, drop)
+        code = command.run_drop(folder, drop, Errand.of(purpose, name))
     else:
         code = command.run_status(settings, folder, as_json=json)
     raise typer.Exit(code)
@@ -219,6 +226,7 @@ def fetch(
 
 record_cli.add(app)
 privacy_cli.add(app)
+sealing_cli.add(app)
 
 
 def _token(file: Path | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from streamer import audit
 from streamer.config import LOG_NAME, Config
 from streamer.courier import Courier
 from streamer.errors import UsageError
 from streamer.outgoing import SinkSnapshot
 from streamer.routes import route_of
+from streamer.signing import signer_in
 from streamer.sink_table import plain, seconds
 from streamer.sinks import make_sink
 from streamer.store import STORE, Store
@@ -59,31 +61,33 @@ def run_status(config: Config, directory: Path, *, as_json: bool) -> int:
     return 0
 
 
-def run_retry(config: Config, directory: Path, sink: str) -> int:
+def run_retry(config: Config, directory: Path, sink: str, errand: audit.Errand) -> int:
     """Send the dead letters of a sink once more; the program may run meanwhile. Gives 0, or 1 if some are left."""
-    _check(config, sink)
-    with Store(directory / STORE, alone=False) as store:
-        state = _work(config, Deliveries(store), sink, dead=True)
+    _check(config, directory, sink)
+    with Store(directory / STORE, signer_in(directory), alone=False) as store:
+        dead = Deliveries(store).count_dead().get(sink, 0)
+        state = _work(config, Deliveries(store), sink, lambda: _note(store, directory, errand, "retry", sink, dead), dead=True)
     sys.stderr.write(f"{sink}: {state.delivered} of its dead letters delivered, {state.dead_letters} left{_why(state)}\n")
     return 1 if state.dead_letters else 0
 
 
-def run_send(config: Config, directory: Path, sink: str) -> int:
+def run_send(config: Config, directory: Path, sink: str, errand: audit.Errand) -> int:
     """Deliver what a sink has not had; the program must not run. Gives 0, or 1 if it did not take all."""
-    _check(config, sink)
-    if not (directory / STORE).is_file():
-        raise UsageError(f"{directory / STORE}: there is no event store")
-    with Store(directory / STORE) as store:
+    _check(config, directory, sink)
+    with Store(directory / STORE, signer_in(directory)) as store:
         deliveries = Deliveries(store)
-        state = _work(config, deliveries, sink, dead=False)
+        behind = store.last_sequence() - (deliveries.cursor(sink) or 0)
+        state = _work(config, deliveries, sink, lambda: _note(store, directory, errand, "send", sink, behind), dead=False)
         left = store.last_sequence() - (deliveries.cursor(sink) or 0)
     sys.stderr.write(f"{sink}: {state.delivered} events delivered, {left} left{_why(state)}\n")
     return 1 if left else 0
 
 
-def run_drop(directory: Path, sink: str) -> int:
+def run_drop(directory: Path, sink: str, errand: audit.Errand) -> int:
     """Forget the dead letters of a sink, the program may run meanwhile. Gives 0."""
-    with Store(directory / STORE, alone=False) as store:
+    _check_store(directory)
+    with Store(directory / STORE, signer_in(directory), alone=False) as store:
+        _note(store, directory, errand, "drop", sink, Deliveries(store).count_dead().get(sink, 0))
         dropped = Deliveries(store).drop(sink)
     sys.stderr.write(f"{sink}: {dropped} dead letters forgotten\n")
     return 0
@@ -99,9 +103,10 @@ def rows_of(config: Config, deliveries: Deliveries, now: datetime) -> list[SinkR
     ]
 
 
-def _work(config: Config, deliveries: Deliveries, name: str, *, dead: bool) -> SinkSnapshot:
+def _work(config: Config, deliveries: Deliveries, name: str, note: Callable[[], None], *, dead: bool) -> SinkSnapshot:
     section = config.sinks[name]
     sink = make_sink(name, section, tuple(config.cameras), beside=True)
+    note()
     courier = Courier(route_of(name, section, sink), deliveries)
     try:
         (courier.retry_dead if dead else courier.run)(lambda: False)
@@ -110,7 +115,19 @@ def _work(config: Config, deliveries: Deliveries, name: str, *, dead: bool) -> S
         courier.end()
 
 
-def _check(config: Config, sink: str) -> None:
+def _note(store: Store, directory: Path, errand: audit.Errand, how: str, sink: str, events: int) -> None:
+    """Put into the audit log that somebody is about to hand events out, or to forget that they were not."""
+    now = datetime.now(UTC)
+    audit.record(store, errand.action("deliver", events, more={"how": how, "sink": sink}), audit.keys_in(directory, now), now)
+
+
+def _check_store(directory: Path) -> None:
+    if not (directory / STORE).is_file():
+        raise UsageError(f"{directory / STORE}: there is no event store")
+
+
+def _check(config: Config, directory: Path, sink: str) -> None:
+    _check_store(directory)
     if sink not in config.sinks:
         there = ", ".join(config.sinks) or "none"
         raise UsageError(f"{sink}: there is no such sink in the configuration; there are: {there}")

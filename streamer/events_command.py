@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from streamer.audit import NAMED, Looking
 from streamer.errors import UsageError
 from streamer.events import plate_label
 from streamer.eventtables import Row, check_parquet, row_of, write_csv, write_parquet
@@ -26,10 +28,14 @@ from streamer.store.query import STATES, Found, Key, Page, Query
 from streamer.store.search import Search
 
 _ABSENT: Final = "-"
+_PLATES: Final = ("plate", "pseudonyms")
+"""What of a query the audit log has in a form of its own."""
 _WIDTH_WITHOUT_TERMINAL: Final = 200
 """Where the output is no terminal, rich assumes 80 columns and would break the table."""
 _MOST_IN_TABLE: Final = 10_000
 """A table is laid out as a whole."""
+_HELD: Final = 10_000
+"""So many events are read before the first is shown, so that the audit log says how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,8 @@ def query_of(
     )
 
 
-def run_events(folder: Path, query: Query, wanted: Wanted) -> int:
-    """Show the events that are found; a program may be recording meanwhile.
+def run_events(folder: Path, query: Query, wanted: Wanted, looking: Looking) -> int:
+    """Show the events that are found, once that is in the audit log; a program may be recording meanwhile.
 
     Raises UsageError, MissingPackageError, StoreError.
     """
@@ -93,7 +99,8 @@ def run_events(folder: Path, query: Query, wanted: Wanted) -> int:
     if not wanted.limit and wanted.form == "table" and wanted.parquet is None:
         wanted = Wanted(limit=_MOST_IN_TABLE, after=wanted.after)
     with Store(folder / STORE, read_only=True) as store, _reader_may_leave():
-        shown = _Shown(Search(store).all(query, after=wanted.after, limit=wanted.limit or None), near=query.edits is not None)
+        pages = Search(store).all(query, after=wanted.after, limit=wanted.limit or None)
+        shown = _Shown(_noted(pages, query, looking), near=query.edits is not None)
         if wanted.parquet is not None:
             write_parquet(shown.rows(), wanted.parquet)
         elif wanted.form == "json":
@@ -106,6 +113,32 @@ def run_events(folder: Path, query: Query, wanted: Wanted) -> int:
         sys.stdout.flush()
     _say_how_many(shown, query, wanted)
     return 0
+
+
+def _noted(pages: Iterator[Page], query: Query, looking: Looking) -> Iterator[Page]:
+    """Give pages on once they are in the audit log. Of very many the first ones are, and at the end how many were given."""
+    held: list[Page] = []
+    for page in pages:
+        held.append(page)
+        if sum(len(one.found) for one in held) >= _HELD:
+            break
+    found = [one.stored.event_id for page in held for one in page.found]
+    asked = _asked(query) | ({"at_least": True} if len(found) >= _HELD else {})
+    looking.note("search", len(found), plate=query.plate, events=tuple(found) if len(found) <= NAMED else (), more=asked)
+    given = 0
+    try:
+        for page in chain(held, pages):
+            given += len(page.found)
+            yield page
+    finally:
+        if len(found) >= _HELD:
+            looking.note("search", given, plate=query.plate, more=_asked(query) | {"ended": True})
+
+
+def _asked(query: Query) -> dict[str, Any]:
+    """Give what else than a plate was asked for, as JSON values."""
+    asked = asdict(query) | {"cameras": list(query.cameras), "states": sorted(query.states)}
+    return {name: value for name, value in asked.items() if name not in _PLATES and value not in (None, [], False)}
 
 
 class _Shown:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamer.cli_options import Name, Purpose
+
 if TYPE_CHECKING:
     from streamer.config import Config
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")]
 FolderOption = Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where the record is: events.directory.")]
 Events = Annotated[list[str], typer.Argument(metavar="EVENT...", help="Ids.", show_default=False)]
-Purpose = Annotated[str, typer.Option(help="What for: a case, a request. Goes into the audit log.", show_default=False)]
-Name = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who you are, where people share an account.", show_default=False)]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration, for its sinks and keys.", show_default=False)
 ]
@@ -25,21 +25,21 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 Plate = Annotated[str | None, typer.Option(help="All events that name it.", show_default=False)]
 
 
-def hold(event: Events, purpose: Purpose, folder: FolderOption = Path("out"), name: Name = None) -> None:
+def hold(event: Events, folder: FolderOption = Path("out"), purpose: Purpose = "", name: Name = None) -> None:
     """Keep events from being erased, whatever their age, until they are released."""
     from streamer.privacy_commands import run_hold
 
     raise typer.Exit(run_hold(folder, event, purpose=purpose, name=name))
 
 
-def release(event: Events, purpose: Purpose, folder: FolderOption = Path("out"), name: Name = None) -> None:
+def release(event: Events, folder: FolderOption = Path("out"), purpose: Purpose = "", name: Name = None) -> None:
     """Let events that are held go the way of the others."""
     from streamer.privacy_commands import run_release
 
     raise typer.Exit(run_release(folder, event, purpose=purpose, name=name))
 
 
-def purge(config: NeededConfig, purpose: Purpose, folder: Folder = Path("out"), name: Name = None, dry_run: DryRun = False) -> None:
+def purge(config: NeededConfig, folder: Folder = Path("out"), purpose: Purpose = "", name: Name = None, dry_run: DryRun = False) -> None:
     """Erase what privacy.retention says is due; a running program does so by itself, and goes on recording meanwhile."""
     from streamer.privacy_commands import run_purge
 
@@ -47,11 +47,11 @@ def purge(config: NeededConfig, purpose: Purpose, folder: Folder = Path("out"), 
 
 
 def erase(
-    purpose: Purpose,
     folder: Folder = Path("out"),
     plate: Plate = None,
     event: Annotated[list[str] | None, typer.Option(metavar="ID", help="An event; may be given again.", show_default=False)] = None,
     config: ConfigOption = None,
+    purpose: Purpose = "",
     name: Name = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -63,16 +63,19 @@ def erase(
 
 def subject(
     plate: Annotated[str, typer.Option(help="Whose data.", show_default=False)],
-    purpose: Purpose,
     out: Annotated[Path, typer.Option(metavar="ZIP", help="File to write.", show_default=False)],
     folder: Folder = Path("out"),
     config: ConfigOption = None,
+    purpose: Purpose = "",
     name: Name = None,
+    key: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Private key of sealed pictures: hand them out opened.", show_default=False)
+    ] = None,
 ) -> None:
     """Write all that is recorded of a plate, with its pictures, into a ZIP file: to answer whoever asks for their data."""
     from streamer.privacy_commands import run_subject
 
-    raise typer.Exit(run_subject(folder, _config(config), plate=plate, purpose=purpose, out=out, name=name))
+    raise typer.Exit(run_subject(folder, _config(config), plate=plate, purpose=purpose, out=out, name=name, keys=key or ()))
 
 
 def audit(

@@ -20,15 +20,14 @@ from streamer.errors import StoreError, UsageError
 from streamer.events import utc_text
 from streamer.forgetting import key_file, limits_of, log_folders
 from streamer.plates import fold, normalise
-from streamer.privacy import KeyRing, Limits
-from streamer.privacy_keys import AUDIT_KEYS, EVENT_KEYS, KeyFile
+from streamer.privacy import Limits
+from streamer.privacy_keys import EVENT_KEYS
 from streamer.purge import Purge, Purged
+from streamer.sealing import Opener
 from streamer.signing import signer_in
 from streamer.store import STORE, Store
 from streamer.store.retention import Hold, Retention
 
-_NAMED: Final = 20
-"""Ids that an audit entry names at most."""
 _WIDTH_WITHOUT_TERMINAL: Final = 200
 
 
@@ -38,7 +37,7 @@ def run_hold(folder: Path, events: Sequence[str], *, purpose: str, name: str | N
     action = audit.Action("hold", who, purpose, len(events), events=tuple(events))
     with _opened(folder) as store:
         holds = [Hold(event, utc_text(now), str(who), purpose) for event in dict.fromkeys(events)]
-        Retention(store).hold(holds, audit.entry_of(action, _audit_keys(folder), now))
+        Retention(store).hold(holds, audit.entry_of(action, audit.keys_in(folder, _now()), now))
     _say(f"held: {len(holds)}; `plate-streamer release` lets them go")
     return 0
 
@@ -48,7 +47,7 @@ def run_release(folder: Path, events: Sequence[str], *, purpose: str, name: str 
     who, purpose, now = audit.person(name), audit.purpose_of(purpose), _now()
     action = audit.Action("release", who, purpose, len(events), events=tuple(events))
     with _opened(folder) as store:
-        Retention(store).release(list(dict.fromkeys(events)), audit.entry_of(action, _audit_keys(folder), now))
+        Retention(store).release(list(dict.fromkeys(events)), audit.entry_of(action, audit.keys_in(folder, _now()), now))
     _say(f"released: {len(events)}")
     return 0
 
@@ -66,7 +65,7 @@ def run_purge(folder: Path, config: Config, *, purpose: str, name: str | None, d
             _say(f"would erase {_told(due)}")
             return 0
         found = due.without_plate + due.reads + due.pictures + due.audit
-        audit.record(store, audit.Action("purge", who, purpose, found), _audit_keys(folder), _now())
+        audit.record(store, audit.Action("purge", who, purpose, found), audit.keys_in(folder, _now()), _now())
         _say(f"erased {_told(purge.run(limits))}")
     return 0
 
@@ -83,9 +82,9 @@ def run_erase(
         if dry_run:
             _say(f"would erase {len(found)} events")
             return 0
-        named = tuple(found) if len(found) <= _NAMED else ()
+        named = tuple(found) if len(found) <= audit.NAMED else ()
         action = audit.Action("erase", who, purpose, len(found), plate=plate, events=named)
-        audit.record(store, action, _audit_keys(folder), _now())
+        audit.record(store, action, audit.keys_in(folder, _now()), _now())
         erased = _purge(store, folder, config).erase(found, f"erase: {purpose}")
     _say(f"erased {erased.events} events ({erased.revisions} revisions, {erased.pictures} pictures)")
     if erased.kept:
@@ -93,10 +92,11 @@ def run_erase(
     return int(erased.kept > 0)
 
 
-def run_subject(folder: Path, config: Config, *, plate: str, purpose: str, out: Path, name: str | None) -> int:
-    """Write what is recorded of a plate. Raises UsageError, StoreError."""
+def run_subject(folder: Path, config: Config, *, plate: str, purpose: str, out: Path, name: str | None, keys: Sequence[Path] = ()) -> int:
+    """Write what is recorded of a plate; ``keys`` open its sealed pictures. Raises UsageError, StoreError."""
     who, purpose, now = audit.person(name), audit.purpose_of(purpose, plate), _now()
     texts = _wanted(folder, config, plate)
+    open_sealed = Opener(keys).open_picture if keys else None
     with _opened(folder) as store:
         retention = Retention(store)
         revisions = retention.revisions(_naming(store, folder, config, plate))
@@ -105,9 +105,11 @@ def run_subject(folder: Path, config: Config, *, plate: str, purpose: str, out: 
         about: dict[str, Any] = {"plate": plate, "made": utc_text(now), "by": str(who), "events": len(theirs)}
         about |= {"only_another_possible_reading_of_others": len(others)}
         mine = [event for event in revisions if event["event_id"] in theirs]
-        content, pictures, missing = subject.package(about, mine, lambda file: _content(folder / file))
-        named = tuple(sorted(theirs)) if len(theirs) <= _NAMED else ()
-        audit.record(store, audit.Action("subject", who, purpose, len(theirs), plate=plate, events=named), _audit_keys(folder), now)
+        content, pictures, missing = subject.package(about, mine, lambda file: _content(folder / file), open_sealed)
+        named = tuple(sorted(theirs)) if len(theirs) <= audit.NAMED else ()
+        audit.record(
+            store, audit.Action("subject", who, purpose, len(theirs), plate=plate, events=named), audit.keys_in(folder, _now()), now
+        )
     try:
         private.write_whole(out, content)
     except OSError as error:
@@ -120,7 +122,7 @@ def run_audit(folder: Path, *, plate: str | None, as_json: bool) -> int:
     """List the audit log. Raises UsageError, StoreError."""
     if not (folder / STORE).is_file():
         raise UsageError(f"{folder / STORE}: there is no event store")
-    wanted = None if plate is None else _audit_keys(folder).pseudonyms("audit", audit.asked(plate))
+    wanted = None if plate is None else audit.keys_in(folder, _now()).pseudonyms("audit", audit.asked(plate))
     with Store(folder / STORE, read_only=True) as store:
         found = [one for one in Retention(store).audits() if wanted is None or one.get("plate") in wanted]
     if as_json:
@@ -161,10 +163,6 @@ def _wanted(folder: Path, config: Config, plate: str) -> frozenset[str]:
         raise UsageError(f"--plate {plate}: no letter or digit in it")
     file = config.privacy.key_file or folder / EVENT_KEYS
     return frozenset((text, *(key_file(config, folder).ring().pseudonyms("event", text) if file.exists() else ())))
-
-
-def _audit_keys(folder: Path) -> KeyRing:
-    return KeyFile(folder / AUDIT_KEYS, _now).ring()
 
 
 def _content(file: Path) -> bytes | None:

@@ -25,6 +25,11 @@ def make_file(file: Path) -> None:
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, FILE_MODE))
 
 
+def writable(file: Path) -> bool:
+    """Say whether a file, and others beside it, can be written: not on a medium for reading only, nor without the right to."""
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK)
+
+
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file so that, even after a power cut, either all of it is there under its name or nothing. Raises OSError."""
     part = write_part(file.parent, content)

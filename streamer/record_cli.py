@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from streamer.cli_options import Name, Purpose, Unaudited
+
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")]
 SinceOption = Annotated[
     str | None,
@@ -25,14 +27,18 @@ CamerasOption = Annotated[
 def export(
     events: Annotated[list[str], typer.Argument(metavar="EVENT...", help="event_id of each.", show_default=False)],
     out: Annotated[Path, typer.Option(metavar="ZIP", help="The package.", show_default=False)],
-    purpose: Annotated[str, typer.Option(help="What it is for; stands in the package.", show_default=False)],
     folder: Annotated[Path, typer.Option(help="Where the record is: events.directory.")] = Path("out"),
+    purpose: Purpose = "",
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who makes it; default: the user.", show_default=False)] = None,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Private key of sealed pictures: put them in opened, too.", show_default=False),
+    ] = None,
 ) -> None:
     """Make a sealed package of events: their revisions, pictures, proofs and a report; `verify` checks it anywhere."""
     from streamer.export_command import run_export
 
-    raise typer.Exit(run_export(folder, events, out=out, purpose=purpose, by=by))
+    raise typer.Exit(run_export(folder, events, out=out, purpose=purpose, by=by, keys=key or ()))
 
 
 def correct(
@@ -41,12 +47,13 @@ def correct(
     folder: Annotated[Path, typer.Option(help="Where the record is: events.directory.")] = Path("out"),
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; default: the user.", show_default=False)] = None,
     why: Annotated[str, typer.Option(help="In a few words.")] = "",
+    purpose: Purpose = "",
     json: Annotated[bool, typer.Option("--json", help="Print the revision as JSON.")] = False,
 ) -> None:
     """Record what somebody saw as a new revision of an event; what was decided and read stays."""
     from streamer.correct_command import run_correct
 
-    raise typer.Exit(run_correct(folder, event, plate, by=by, why=why, as_json=json))
+    raise typer.Exit(run_correct(folder, event, plate, purpose=purpose, by=by, why=why, as_json=json))
 
 
 def events(
@@ -73,15 +80,21 @@ def events(
     json: Annotated[bool, typer.Option("--json", help="Print the events as they were recorded, one a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a Parquet file.", show_default=False)] = None,
+    purpose: Purpose = "",
+    name: Name = None,
+    unaudited: Unaudited = False,
 ) -> None:
     """Look for events: the newest first; with --fuzzy, the nearest plates first. Corrections count."""
     from datetime import UTC, datetime
 
+    from streamer.audit import Errand, Looking
     from streamer.events_command import Wanted, query_of, run_events
 
     asked: dict[str, Any] = {"since": since, "until": until, "plate": plate, "fuzzy": fuzzy, "min_score": min_score, "country": country}
     query = query_of(**asked, cameras=camera or [], states=state or [], no_plate=no_plate, now=datetime.now(UTC))
-    raise typer.Exit(run_events(folder, query, Wanted.of(json=json, csv=csv, parquet=parquet, limit=limit, after=after)))
+    wanted = Wanted.of(json=json, csv=csv, parquet=parquet, limit=limit, after=after)
+    looking = Looking(folder, Errand.of(purpose, name, query.plate), unaudited=unaudited)
+    raise typer.Exit(run_events(folder, query, wanted, looking))
 
 
 def stats(
@@ -96,14 +109,19 @@ def stats(
     visitors: Annotated[bool, typer.Option("--visitors", help="Count how often plates come again in long spans, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a picture, too.", show_default=False)] = None,
+    purpose: Purpose = "",
+    name: Name = None,
+    unaudited: Unaudited = False,
 ) -> None:
     """Count events by time and camera, scores, reasons why there is no plate, and how often plates come again."""
     from datetime import UTC, datetime
 
+    from streamer.audit import Errand, Looking
     from streamer.stats_command import Shape, run_stats, span_of
 
     span = span_of(since=since, until=until, cameras=camera or [], now=datetime.now(UTC))
-    raise typer.Exit(run_stats(folder, span, Shape(by=by, show_plates=show_plates, visitors=visitors, as_json=json, png=png)))
+    shape = Shape(by=by, show_plates=show_plates, visitors=visitors, as_json=json, png=png)
+    raise typer.Exit(run_stats(folder, span, shape, Looking(folder, Errand.of(purpose, name), unaudited=unaudited)))
 
 
 def review(
@@ -122,16 +140,17 @@ def review(
         Path | None, typer.Option(metavar="CSV", help="Write what is left as a table to fill in.", show_default=False)
     ] = None,
     sheet: Annotated[Path | None, typer.Option("--import", metavar="CSV", help="Take such a table in.", show_default=False)] = None,
+    purpose: Purpose = "",
 ) -> None:
     """Draw events at random and take the truth about them from people, for `report`; days are whole ones, in UTC."""
-    import getpass
     from datetime import UTC, datetime
 
+    from streamer.audit import Errand
     from streamer.report_command import span_of
     from streamer.review_command import How, run_review
 
     span = span_of(since, until, camera or [], datetime.now(UTC))
-    how = How(by or getpass.getuser(), show=show, correct=correct)
+    how = How(Errand.of(purpose, by), show=show, correct=correct)
     raise typer.Exit(run_review(folder, span, size=size, seed=seed, how=how, export=export, sheet=sheet))
 
 
@@ -151,15 +170,20 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one page with pictures, too.", show_default=False)] = None,
     png: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the pictures, too.", show_default=False)] = None,
+    purpose: Purpose = "",
+    name: Name = None,
+    unaudited: Unaudited = False,
 ) -> None:
     """Say how good the record is, in the words of contracts, from what was reviewed; days are whole ones, in UTC."""
     from datetime import UTC, datetime
 
+    from streamer.audit import Errand, Looking
     from streamer.report_command import Outputs, run_report, span_of
 
     span = span_of(since, until, camera or [], datetime.now(UTC))
     outputs = Outputs(as_json=json, html=html, png=png, misses=misses)
-    raise typer.Exit(run_report(folder, span, counts=counts, allowed_error=error / 100, outputs=outputs))
+    looking = Looking(folder, Errand.of(purpose, name), unaudited=unaudited)
+    raise typer.Exit(run_report(folder, span, counts=counts, allowed_error=error / 100, outputs=outputs, looking=looking))
 
 
 def verify(

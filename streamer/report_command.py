@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer import private
+from streamer.audit import Looking
 from streamer.errors import UsageError
 from streamer.events import utc_text
 from streamer.moments import moment_of
@@ -60,8 +61,10 @@ def span_of(since: str | None, until: str | None, cameras: Sequence[str], now: d
     return Span(first, last, tuple(cameras))
 
 
-def run_report(folder: Path, span: Span, *, counts: Path | None, allowed_error: float, outputs: Outputs) -> int:
+def run_report(folder: Path, span: Span, *, counts: Path | None, allowed_error: float, outputs: Outputs, looking: Looking) -> int:
     """Print the report and write its page and pictures; the program may be recording meanwhile. Gives 1 if there are no events.
+
+    It is in the audit log before anything of it is shown.
 
     Args:
         folder: where the record is.
@@ -69,6 +72,7 @@ def run_report(folder: Path, span: Span, *, counts: Path | None, allowed_error: 
         counts: CSV of vehicles that passed, by camera and day.
         allowed_error: 0..1, what the contract allows.
         outputs: what to make.
+        looking: notes who looks.
 
     Raises:
         UsageError: there is no store, the counts have mistakes (all are named), or a file cannot be written.
@@ -82,6 +86,8 @@ def run_report(folder: Path, span: Span, *, counts: Path | None, allowed_error: 
         if not material.events:
             sys.stderr.write(f"{folder / STORE}: there are no passages{'' if span == Span() else ' of these days and cameras'}\n")
             return 1
+        asked = {"since": span.since, "until": span.until, "cameras": list(span.cameras), "misses": outputs.misses}
+        looking.note("report", sum(material.events.values()), more={name: value for name, value in asked.items() if value})
         made_at = utc_text(datetime.now(UTC))
         report = report_of(material, vehicles, since=span.since, until=span.until, allowed_error=allowed_error, made_at=made_at)
         _write(report, reviews, span, outputs)

@@ -15,6 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from streamer.audit import Looking
 from streamer.moments import moment_of
 from streamer.store import STORE, Store
 from streamer.store.statistics import BUCKETS, VISITS, Period, Span, Statistics, StatisticsOf, Visitors
@@ -50,8 +51,8 @@ def span_of(*, since: str | None, until: str | None, cameras: Sequence[str], now
     return Span(moments[0], moments[1], tuple(cameras))
 
 
-def run_stats(folder: Path, span: Span, shape: Shape) -> int:
-    """Show counts of events; a program may be recording meanwhile. Plates are named only if that is asked for.
+def run_stats(folder: Path, span: Span, shape: Shape, looking: Looking) -> int:
+    """Show counts of events, once that is in the audit log; a program may be recording meanwhile. Plates are named only if asked for.
 
     Raises UsageError, MissingPackageError, StoreError.
     """
@@ -63,6 +64,8 @@ def run_stats(folder: Path, span: Span, shape: Shape) -> int:
         counts = StatisticsOf(store)
         by = shape.by or _fitting(span, counts.ends())
         found = counts.count(span, by=by, most=MOST if shape.show_plates else 0, visitors=shape.visitors)
+    asked = {"since": span.since, "until": span.until, "cameras": list(span.cameras), "show_plates": shape.show_plates}
+    looking.note("stats", found.events, more={name: value for name, value in asked.items() if value})
     if shape.as_json:
         sys.stdout.write(json.dumps(as_json(found, by)) + "\n")
     else:

@@ -42,6 +42,8 @@ def recording(tmp_path: Path, make_passage: Callable[..., Any]):
 
 @pytest.fixture
 def correct(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Correct:
+    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
+
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["plate-streamer", "correct", *arguments])
         with pytest.raises(SystemExit) as left:

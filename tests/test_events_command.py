@@ -45,6 +45,8 @@ def folder(tmp_path_factory, make_event):
 def call(folder, capsys, monkeypatch):
     """Calls the command line; gives exit code, standard output and standard error."""
 
+    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
+
     def run(command: str, *options: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["plate-streamer", command, str(folder), *options])
         with pytest.raises(SystemExit) as left:
@@ -139,6 +141,7 @@ def test_what_makes_no_sense_is_said_in_a_line(call, options):
 
 
 def test_a_folder_without_a_record_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
     for command in ("events", "stats"):
         monkeypatch.setattr("sys.argv", ["plate-streamer", command, str(tmp_path)])
         with pytest.raises(SystemExit) as left:
@@ -152,7 +155,7 @@ def test_a_reader_that_leaves_early_is_no_error(folder):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "streamer.cli", "events", str(folder), "--json"],
+        [sys.executable, "-m", "streamer.cli", "events", str(folder), "--json", "--purpose", "test"],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,

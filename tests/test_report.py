@@ -58,6 +58,8 @@ def record(tmp_path: Path, make_passage: Callable[..., Any]) -> Iterator[tuple[P
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
+
     def run(*arguments: str | Path, typed: Sequence[str] = ()) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in typed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -43,7 +44,8 @@ class Place:
 
     def deliver(self, *arguments):
         command = [sys.executable, "-m", "streamer.cli", "deliver", "--config", str(self.file), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60)
+        environment = os.environ | {"PLATE_STREAMER_PURPOSE": "test"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60)
 
 
 @pytest.fixture
@@ -111,7 +113,11 @@ def test_a_library_that_is_missing_is_named_with_its_extra(place, section, libra
     with place.store():
         pass
     done = subprocess.run(
-        [sys.executable, "-c", code, "deliver", "-c", str(file), "--retry", "a"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code, "deliver", "-c", str(file), "--retry", "a", "--purpose", "test"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 2, done.stderr
     assert f"pip install 'plate-streamer[{section['type']}]'" in done.stderr

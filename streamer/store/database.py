@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ BUSY_TIMEOUT_S = 5.0
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_DIGITS = 4
+_log = getLogger(__name__)
 
 
 class Database:
@@ -42,9 +44,7 @@ class Database:
             elif not Path(self.name).is_file():
                 raise UsageError(f"{self.name}: there is no event store")
             elif read_only:
-                url = sa.URL.create(
-                    "sqlite", database=f"file:{quote(str(Path(self.name).absolute()))}", query={"mode": "ro", "uri": "true"}
-                )
+                url = _reading_url(Path(self.name))
         try:
             self._engine = _engine(url, sqlite=sqlite, name=self.name, read_only=read_only)
             with self.transaction("opened") as connection:
@@ -119,7 +119,15 @@ def _upgrade(connection: sa.Connection, name: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, told=have is not None)
+    if have is not None:
+        _log.warning(
+            "%s: its tables are brought from version %s to %s; of millions of events that takes minutes. Until it is done nothing is"
+            " recorded, and nothing has changed: it can be stopped, and begins again",
+            name,
+            have,
+            newest_version(),
+        )
     try:
         command.upgrade(config, "head")
     except CommandError as error:
@@ -149,6 +157,16 @@ def _url_of(where: str | Path) -> sa.URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageError(f"{where}: a store in memory would not survive a crash; name a file")
     return url
+
+
+def _reading_url(file: Path) -> sa.URL:
+    """Give the address of a database that is only read."""
+    query = {"mode": "ro", "uri": "true"}
+    log = file.with_name(file.name + "-wal")
+    if not private.writable(file) and not (log.exists() and log.stat().st_size):
+        # SQLite would make files beside it, which it needs where others write: nobody can here. https://www.sqlite.org/uri.html
+        query["immutable"] = "1"
+    return sa.URL.create("sqlite", database=f"file:{quote(str(file.absolute()))}", query=query)
 
 
 def _engine(url: sa.URL, *, sqlite: bool, name: str, read_only: bool) -> sa.Engine:
