@@ -216,7 +216,8 @@ class Pipeline:
             # Damage looks like anything. The tracker lets detections without a score go on with a track, but begin none.
             detections = [Detection(detection.box, 0.0) for detection in detections]
         update = tracker.update(detections, item.t)
-        others = [*(KnownPlate(detection.box) for detection in detections), *update.lost]
+        paired = {detection for _, detection in update.pairs}
+        others = [*(KnownPlate(one.box) for one in detections if one not in paired), *update.lost]
         return book, [*book.look(item, update.pairs, others), *book.ended(item.session, update.ended)], update.pairs
 
     def _read(self, requests: Sequence[tuple[PassageBook, CropRequest]]) -> None:

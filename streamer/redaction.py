@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from streamer.crops import MARGIN
-from streamer.polygons import Mask, Points, bounds, fill
+from streamer.polygons import Points, bounds, fill
 from streamer.types import Box, Image, KnownPlate
 
 Hidden = Literal["other_plates", "windows", "regions"]
@@ -29,6 +30,9 @@ Hidden = Literal["other_plates", "windows", "regions"]
 
 Area = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; the last two lie just outside."""
+
+Inside = npt.NDArray[np.bool_]
+"""Of a box (height, width)."""
 
 COLOUR: Final = (96, 96, 96)
 """Of what is hidden, BGR: a grey that no thing in a picture has so evenly."""
@@ -87,7 +91,7 @@ class Redactor:
 
     def __init__(self, what: Redaction) -> None:
         self._what = what
-        self._masks: dict[tuple[int, int], list[tuple[Area, Mask]]] = {}
+        self._masks: dict[tuple[int, int], list[tuple[Area, Inside]]] = {}
 
     def apply(self, image: Image, own: Box, plates: Sequence[KnownPlate]) -> Redacted:
         """Hide what is to be hidden in a picture, uint8 (h, w, 3) BGR, which is not changed.
@@ -103,8 +107,8 @@ class Redactor:
         height, width = image.shape[:2]
         result = image.copy()
         areas: list[tuple[Hidden, Area]] = []
-        for area, mask in self._regions(width, height):
-            result[mask > 0] = COLOUR
+        for area, inside in self._regions(width, height):
+            result[area[1] : area[3], area[0] : area[2]][inside] = COLOUR
             areas.append(("regions", area))
         others = [plate for plate in plates if not is_same(plate.box, own)]
         boxes: list[tuple[Hidden, Box]] = []
@@ -121,16 +125,13 @@ class Redactor:
         result[y1:y2, x1:x2] = image[y1:y2, x1:x2]
         return Redacted(result, kinds, tuple(areas))
 
-    def _regions(self, width: int, height: int) -> list[tuple[Area, Mask]]:
+    def _regions(self, width: int, height: int) -> list[tuple[Area, Inside]]:
         found = self._masks.get((width, height))
         if found is None:
             if len(self._masks) >= SIZES_KEPT:
                 self._masks.clear()
-            found = self._masks[width, height] = [
-                (bounds(region, width, height), _mask(region, width, height))
-                for region in self._what.regions
-                if _overlap(bounds(region, width, height), (0, 0, width, height))
-            ]
+            masks = [_mask(region, width, height) for region in self._what.regions]
+            found = self._masks[width, height] = [mask for mask in masks if mask is not None]
         return found
 
 
@@ -167,12 +168,17 @@ def _with_margin(box: Box) -> Box:
     return Box(box.x1 - dx, box.y1 - dy, box.x2 + dx, box.y2 + dy)
 
 
-def _mask(region: Points, width: int, height: int) -> Mask:
-    """Give a region as a mask, grown by some pixels for rounding and colour."""
+def _mask(region: Points, width: int, height: int) -> tuple[Area, Inside] | None:
+    """Give the box around a region and what of it is inside, grown by some pixels for rounding and colour; None if it is out of sight."""
     import cv2
 
+    around = bounds(region, width, height)
+    if not _overlap(around, (0, 0, width, height)):
+        return None
     size = 2 * LEAST_MARGIN_PX + 1
-    return np.asarray(cv2.dilate(fill(region, width, height), np.ones((size, size), np.uint8)), np.uint8)
+    mask = np.asarray(cv2.dilate(fill(region, width, height), np.ones((size, size), np.uint8)), np.uint8)
+    x1, y1, x2, y2 = area = clipped(_grown(Box(*around), LEAST_MARGIN_PX), width, height)
+    return area, mask[y1:y2, x1:x2] > 0
 
 
 def _overlap(one: Area, other: Area) -> bool:
