@@ -51,7 +51,7 @@ class Action:
 
     did: str
     """``search``, ``stats``, ``report``, ``review``, ``correct``, ``export``, ``subject``, ``erase``, ``purge``, ``hold``, ``release``,
-    ``deliver``."""
+    ``deliver``, ``unseal``."""
     who: Person
     purpose: str
     """Why, in words."""
