@@ -127,10 +127,10 @@ def _check_store(directory: Path) -> None:
 
 
 def _check(config: Config, directory: Path, sink: str) -> None:
-    _check_store(directory)
     if sink not in config.sinks:
         there = ", ".join(config.sinks) or "none"
         raise UsageError(f"{sink}: there is no such sink in the configuration; there are: {there}")
+    _check_store(directory)
 
 
 def _lag(deliveries: Deliveries, cursor: int | None, last: int, now: datetime) -> tuple[int, float]:
