@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Final
 
 from streamer.config import Config
+from streamer.configentry import Configuration
 from streamer.detector import build_detector
+from streamer.log import redact
 from streamer.passages import MakeBook, PassageBook, PassageRules
 from streamer.pipeline import Observer, Pipeline
 from streamer.plates import FormatBook
@@ -18,6 +21,23 @@ from streamer.tracker import PlateTracker
 from streamer.types import PlateRead
 from streamer.views import taker_of
 from streamer.vote import Decision, Vote, VoteRules
+
+_DECIDES_NOTHING: Final = {"health", "log", "sinks"}
+"""Sections of a configuration that events do not depend on."""
+
+
+def configuration_of(config: Config) -> Configuration:
+    """Give what decides about events, as it is recorded beside them: without credentials."""
+    return Configuration(_redacted(config.model_dump(mode="json", exclude=_DECIDES_NOTHING)))
+
+
+def _redacted(value: Any) -> Any:
+    """Mask credentials in JSON values: addresses of cameras hold some in their query, which cameras invent."""
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def build_rules(config: Config) -> tuple[Callable[[], PlateTracker], MakeBook]:

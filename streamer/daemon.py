@@ -11,7 +11,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
-from streamer.app import build_pipeline, build_rules, sealer_from
+from streamer.app import build_pipeline, build_rules, configuration_of, sealer_from
 from streamer.clips import LiveClips, rules_of
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
@@ -95,6 +95,7 @@ class Daemon:
         self._shedding = shedding_of(config.evidence.keep_free_mb, directory)
         self._evidence = EvidenceFolder(directory)
         self._server: HealthServer | None = None
+        self._recorder_in_use: Recorder | None = None
 
     @property
     def address(self) -> str | None:
@@ -172,6 +173,8 @@ class Daemon:
         for name in found.removed:
             self._metrics.forget(name)
         self.config = self.config.model_copy(update={section: getattr(new, section) for section in WHILE_RUNNING})
+        if self._recorder_in_use is not None:
+            self._recorder_in_use.adopt(configuration_of(self.config))
 
     def stop(self) -> list[str]:
         """Drain and stop everything; gives the names of threads that did not end in time. Raises what ended the analysis."""
@@ -225,11 +228,12 @@ class Daemon:
         sink = JsonlSink(self._directory, self.config.events)
         self._parts.callback(sink.close)
         self._late_clips = LateClips(self._clips, store, self._evidence, clock=lambda: datetime.now(UTC), shedding=self._shedding)
-        return Recorder(
+        self._recorder_in_use = Recorder(
             store,
             self._evidence,
             sink,
             Making(pipeline.detector.info, pipeline.reader.info, VERSION),
+            configuration=configuration_of(self.config),
             states=self.config.events.states,
             clock=lambda: datetime.now(UTC),
             host_clock=self._clock_of_event,
@@ -238,6 +242,7 @@ class Daemon:
             shedding=self._shedding,
             clips=self._late_clips,
         )
+        return self._recorder_in_use
 
     def _clock_of_event(self) -> dict[str, object] | None:
         state = self._host_clock.latest()

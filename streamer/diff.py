@@ -29,7 +29,7 @@ TIME_COST: Final = 0.25
 ALONE_COST: Final = 1.0
 """What a vehicle of A without one in B costs: more than any pair, less than two poor pairs that would break up a good one."""
 
-_RUN_FIELDS: Final = ("schema_version", "program_version", "models")
+_RUN_FIELDS: Final = ("schema_version", "program_version", "models", "configuration")
 """Told once for the logs, not again for every vehicle."""
 
 _IGNORED_FIELDS: Final = ("event_id", "sequence", "written_at", "salt", "chain", *_RUN_FIELDS)

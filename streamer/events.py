@@ -93,6 +93,8 @@ class Making:
     detector: ModelInfo
     reader: ModelInfo
     program_version: str
+    configuration: str | None = None
+    """SHA-256 of the settings, see ``configentry``; None: nobody recorded them."""
 
 
 _SCORE_DIGITS = 4
@@ -154,6 +156,7 @@ def event_of(
         "evidence_shed": [{"kind": kind, "why": why} for kind, why in shed],
         "models": {"detector": _model(making.detector), "reader": _model(making.reader)},
         "program_version": making.program_version,
+        "configuration": making.configuration,
         "written_at": utc_text(written_at),
         "salt": salt,
         "chain": _chain(place),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Literal, Protocol
 
 from streamer.chain import new_salt
+from streamer.configentry import CONFIGURATION, Configuration, payload_of
 from streamer.delivery import deliver_pending
 from streamer.errors import DiskFullError
 from streamer.events import Event, EventMaker, EvidenceFile, Making, Place, event_of, interrupted
@@ -49,6 +51,7 @@ class Recorder:
         sink: Sink,
         making: Making,
         *,
+        configuration: Configuration | None = None,
         states: Literal["final", "all"],
         clock: Callable[[], datetime],
         host_clock: HostClock = lambda: None,
@@ -57,7 +60,10 @@ class Recorder:
         shedding: Shedding | None = None,
         clips: Clips | None = None,
     ) -> None:
-        """Take built parts; ``states``: which passages are recorded; ``clock`` gives now, aware.
+        """Take built parts.
+
+        ``configuration``: the settings in use, which become an entry of the chain; ``states``: which passages are recorded; ``clock``
+        gives now, aware.
 
         ``disclose`` gives a passage as it may be recorded, None if not at all; ``left_out`` is told of those, to count them;
         ``clips`` adds clips to those that are over.
@@ -71,6 +77,8 @@ class Recorder:
         self._evidence = evidence
         self._sink = sink
         self._making = making
+        self._in_use = configuration
+        self._noted: Configuration | None = None
         self._states = states
         self._clock = clock
         self._host_clock = host_clock
@@ -90,11 +98,16 @@ class Recorder:
         self.deliver()
         return events
 
+    def adopt(self, configuration: Configuration) -> None:
+        """Take note that other settings are in use from now on. Any thread."""
+        self._in_use = configuration
+
     def append(self, passages: Sequence[Passage]) -> list[Event]:
         """Record passages, without writing them to the log; gives their events, in order. Raises StoreError: none of them was recorded."""
         asked = [passage for passage in passages if self._states == "all" or passage.state == "final"]
         shown = [self._disclose(passage) for passage in asked]
         wanted = [self._clips.with_clip(passage) if self._clips else passage for passage in shown if passage is not None]
+        making = self._with_configuration() if wanted else self._making
         going_on = dict(self._open)
         makers: list[EventMaker] = []
         saved = self._saved(wanted)
@@ -103,7 +116,7 @@ class Recorder:
             event_id, before = going_on.pop(key) if key in going_on else (new_event_id(), 0)
             if passage.state == "preview":
                 going_on[key] = (event_id, before + 1)
-            makers.append(partial(self._event, passage, pictures, shed, event_id, before + 1))
+            makers.append(partial(self._event, making, passage, pictures, shed, event_id, before + 1))
         events = self._store.append(makers)
         self._evidence.settled()
         for _, shed in saved:
@@ -128,14 +141,32 @@ class Recorder:
             raise
         return [(pictures, shed) for pictures, (_, shed) in zip(files, trimmed, strict=True)]
 
+    def _with_configuration(self) -> Making:
+        """Have the settings in use in the chain before the events that name them. Raises StoreError."""
+        configuration = self._in_use
+        if configuration is None:
+            return self._making
+        if configuration != self._noted:
+            version, now = self._making.program_version, self._clock()
+            self._store.append_entries(CONFIGURATION, [payload_of(configuration, program_version=version, salt=new_salt(), written_at=now)])
+            self._noted = configuration
+        return replace(self._making, configuration=configuration.sha256)
+
     def _event(
-        self, passage: Passage, pictures: Sequence[EvidenceFile], shed: Sequence[Shed], event_id: str, revision: int, place: Place
+        self,
+        making: Making,
+        passage: Passage,
+        pictures: Sequence[EvidenceFile],
+        shed: Sequence[Shed],
+        event_id: str,
+        revision: int,
+        place: Place,
     ) -> Event:
         self._evidence.check(pictures)
         return event_of(
             passage,
             place,
-            self._making,
+            making,
             event_id=event_id,
             revision=revision,
             evidence=pictures,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.chain import GENESIS, Entry, digest_of, hash_of
+from streamer.configentry import CONFIGURATION, Configurations
 from streamer.events import plate_that_holds
 from streamer.signing import Verifier
 
@@ -119,7 +120,7 @@ def check(
     """
     previous, sequence = GENESIS, 0
     last: dict[str, tuple[int, str, int | None]] = {}
-    missing = _Missing()
+    missing, configurations = _Missing(), Configurations()
     for entry, row in entries:
         where = f"entry {entry.number}"
         seen.entries += 1
@@ -135,11 +136,14 @@ def check(
             seen.erased += 1
         elif entry.kind == ERASURE:
             missing.excuse(entry.payload)
+        elif entry.kind == CONFIGURATION:
+            yield from (Fault(where, what) for what in configurations.note(entry.payload))
         elif entry.kind == EVENT:
             sequence += 1
             seen.events += 1
             try:
                 yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, seen)
+                yield from (Fault(where, what) for what in configurations.look_up(json.loads(entry.payload)))
                 yield from _check_pictures(entry.number, json.loads(entry.payload), picture, missing, seen)
             except (ValueError, KeyError, TypeError):
                 yield Fault(where, "is no event")

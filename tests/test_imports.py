@@ -83,6 +83,7 @@ ROOMS: dict[str, set[str]] = {
     "cameradoctor": {"types", "ports", "errors", "config", "live", "sources", "mailbox", "pipeline", "crops", "reader", "private"},
     "events": {"types", "errors"},
     "clips": {"types", "errors", "config", "packetring"},
+    "fileclips": {"types", "errors", "events", "clips", "packetring", "sources"},
     "lateclips": {"types", "errors", "events", "evidence", "chain", "clips", "shedding", "store"},
     "private": {"errors"},
     "linefiles": {"private"},
@@ -99,7 +100,8 @@ ROOMS: dict[str, set[str]] = {
     "courier": {"errors", "outgoing", "payloads", "store"},
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
     "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private", "linefiles"},
-    "verify": {"chain", "signing", "events"},
+    "configentry": {"events"},
+    "verify": {"chain", "configentry", "signing", "events"},
     "package": {"chain", "sealing", "signing", "verify"},
     "eventreport": {"events", "sealing"},
     "routes": {"errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
@@ -107,12 +109,13 @@ ROOMS: dict[str, set[str]] = {
     "privacy": {"types", "events", "plates"},
     "privacy_keys": {"errors", "private", "privacy"},
     "audit": {"errors", "chain", "events", "privacy", "privacy_keys", "private", "search", "signing", "store"},
+    "pseudonyms": {"errors", "privacy", "search", "store"},
     "subject": {"events", "plates", "sealing"},
     "forgetting": {"config", "config_sinks", "privacy", "privacy_keys", "purge", "store"},
     "purge": {"errors", "events", "private", "linefiles", "privacy", "store"},
     "shedding": {"types", "errors", "events"},
     "metrics_disk": {"shedding", "metrics_sinks"},
-    "recorder": {"shedding", "types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
+    "recorder": {"configentry", "shedding", "types", "ports", "errors", "events", "evidence", "chain", "store", "delivery"},
     "replay": {"types", "ports", "errors", "config", "sources", "capture", "mailbox", "pipeline", "events", "recorder"},
     "annotate": {"types", "errors", "pipeline"},
     "eventlog": {"errors", "events"},
@@ -183,7 +186,7 @@ ROOMS["cli"] = {
     "log",
 }
 ROOMS["record_cli"] = {f"{name}_command" for name in ("export", "correct", "events", "stats", "review", "report", "verify")}
-ROOMS["record_cli"] |= {"audit", "cli_options"}
+ROOMS["record_cli"] |= {"audit", "cli_options", "config_file", "privacy", "privacy_keys"}
 ROOMS["sealing_cli"] = {"unseal_command", "audit", "cli_options"}
 ROOMS["privacy_cli"] = {"privacy_commands", "cli_options", "config", "config_file"}
 # The package itself only names where its public names live.

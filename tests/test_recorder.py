@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from streamer.config import EventsConfig
+from streamer.app import configuration_of
+from streamer.config import Config, EventsConfig
+from streamer.configentry import CONFIGURATION, sha256_of
 from streamer.errors import SinkError, StoreError
 from streamer.events import Making, event_schema
 from streamer.evidence import EvidenceFolder
@@ -51,7 +53,7 @@ def recorder(folder, store):
     """Gives recorders into the folder; closes their logs at the end."""
     opened = []
 
-    def build(states="final", sink=None):
+    def build(states="final", sink=None, configuration=None):
         if sink is None:
             sink = JsonlSink(folder, EventsConfig(states=states))
             opened.append(sink)
@@ -60,6 +62,7 @@ def recorder(folder, store):
             EvidenceFolder(folder),
             sink,
             Making(DETECTOR, READER, "1.2.3"),
+            configuration=configuration,
             states=states,
             clock=lambda: NOW,
         )
@@ -139,3 +142,28 @@ def test_what_the_log_refused_is_written_by_the_next_run(recorder, folder, store
     record([make_passage(20.0, plate="CD34")])
     assert _log(folder) == _stored(store)
     assert [event["plate"] for event in _log(folder)] == ["AB12", "CD34"]
+
+
+def test_events_name_the_settings_in_use_which_stand_in_the_chain_before_them(recorder, store, make_passage):
+    first, second = (configuration_of(Config.model_validate({"passages": {"min_reads": reads}})) for reads in (2, 3))
+    one = recorder(configuration=first)
+    one.append([])
+    assert store.head()[0] == 0, "nothing needs them yet"
+    events = [*one.append([make_passage(1.0, key="1-1")]), *one.append([make_passage(2.0, key="1-2")])]
+    one.adopt(second)
+    events += one.append([make_passage(3.0, key="1-3")])
+    kinds = [entry.kind for entry, _ in store.entries(9)]
+    assert kinds == [CONFIGURATION, "event", "event", CONFIGURATION, "event"]
+    assert [event["configuration"] for event in events] == [first.sha256, first.sha256, second.sha256]
+    held = [json.loads(entry.payload) for entry, _ in store.entries(9) if entry.kind == CONFIGURATION]
+    assert [sha256_of(said["configuration"]) for said in held] == [first.sha256, second.sha256]
+    assert [said["configuration"]["passages"]["min_reads"] for said in held] == [2, 3]
+    for event in events:
+        Draft202012Validator(event_schema()).validate(event)
+
+
+def test_the_settings_in_the_chain_hold_no_credentials(monkeypatch):
+    camera = {"url": "http://10.0.0.7/cgi?user=me&pwd=canary1", "user": "me", "password": "canary2"}
+    said = json.dumps(configuration_of(Config.model_validate({"cameras": {"gate": camera}})).content)
+    assert "gate" in said
+    assert "canary" not in said

@@ -9,6 +9,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from streamer.chain import GENESIS, entry_after
 from streamer.cli import main
+from streamer.configentry import CONFIGURATION, Configuration, payload_of
 from streamer.errors import UsageError
 from streamer.evidence import EvidenceFolder
 from streamer.signing import PRIVATE, PUBLIC, signer_in, verifier_of
@@ -235,3 +237,23 @@ def test_what_is_no_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / PUBLIC).write_text("no key")
     with pytest.raises(UsageError, match="not a public key"):
         verifier_of(tmp_path / PUBLIC)
+
+
+def test_settings_that_no_entry_holds_or_that_were_changed_are_found(tmp_path: Path, make_event: Callable[..., Any]) -> None:
+    held = Configuration({"passages": {"min_reads": 2}})
+    made = datetime(2026, 5, 1, tzinfo=UTC)
+    payload = json.loads(payload_of(held, program_version="1", salt="1" * 32, written_at=made))
+    changed = payload | {"configuration": {"passages": {"min_reads": 1}}}
+    for name, entries, sha256, wrong in (
+        ("good", [payload], held.sha256, []),
+        ("unknown", [payload], "0" * 64, ["names a configuration that no entry before it holds"]),
+        ("none", [], held.sha256, ["names a configuration that no entry before it holds"]),
+        ("changed", [changed], held.sha256, ["its configuration has another hash than it says"]),
+        ("nonsense", [{"salt": "1"}], None, ["is no configuration"]),
+    ):
+        folder = tmp_path / name
+        with Store(folder / STORE, signer_in(folder)) as store:
+            for one in entries:
+                store.append_entries(CONFIGURATION, [json.dumps(one)])
+            store.append([lambda place, named=sha256: make_event(place) | {"evidence": [], "configuration": named}])
+        assert [fault.what for fault in faults(folder)] == wrong, name
