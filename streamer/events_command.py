@@ -22,6 +22,8 @@ from streamer.errors import UsageError
 from streamer.events import plate_label
 from streamer.eventtables import Row, check_parquet, row_of, write_csv, write_parquet
 from streamer.moments import moment_of
+from streamer.privacy import KeyRing
+from streamer.pseudonyms import by_pseudonym
 from streamer.search import clean_pattern
 from streamer.store import STORE, Store
 from streamer.store.query import STATES, Found, Key, Page, Query
@@ -89,8 +91,10 @@ def query_of(
     )
 
 
-def run_events(folder: Path, query: Query, wanted: Wanted, looking: Looking) -> int:
+def run_events(folder: Path, query: Query, wanted: Wanted, looking: Looking, keys: KeyRing | None = None) -> int:
     """Show the events that are found, once that is in the audit log; a program may be recording meanwhile.
+
+    ``keys``: of the pseudonyms in the record, if there are any.
 
     Raises UsageError, MissingPackageError, StoreError.
     """
@@ -99,7 +103,11 @@ def run_events(folder: Path, query: Query, wanted: Wanted, looking: Looking) -> 
     if not wanted.limit and wanted.form == "table" and wanted.parquet is None:
         wanted = Wanted(limit=_MOST_IN_TABLE, after=wanted.after)
     with Store(folder / STORE, read_only=True) as store, _reader_may_leave():
-        pages = Search(store).all(query, after=wanted.after, limit=wanted.limit or None)
+        search = Search(store)
+        query, hint = by_pseudonym(query, search, keys)
+        if hint is not None:
+            sys.stderr.write(f"{hint}\n")
+        pages = search.all(query, after=wanted.after, limit=wanted.limit or None)
         shown = _Shown(_noted(pages, query, looking), near=query.edits is not None)
         if wanted.parquet is not None:
             write_parquet(shown.rows(), wanted.parquet)

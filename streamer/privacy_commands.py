@@ -18,15 +18,17 @@ from streamer import audit, private, subject
 from streamer.config import Config
 from streamer.errors import StoreError, UsageError
 from streamer.events import utc_text
-from streamer.forgetting import key_file, limits_of, log_folders
+from streamer.forgetting import limits_of, log_folders
 from streamer.plates import fold, normalise
-from streamer.privacy import Limits
-from streamer.privacy_keys import EVENT_KEYS
+from streamer.privacy import KeyRing, Limits
+from streamer.privacy_keys import EVENT_KEYS, keys_held
+from streamer.pseudonyms import NO_KEYS, given_up
 from streamer.purge import Purge, Purged
 from streamer.sealing import Opener
 from streamer.signing import signer_in
 from streamer.store import STORE, Store
 from streamer.store.retention import Hold, Retention
+from streamer.store.search import Search
 
 _WIDTH_WITHOUT_TERMINAL: Final = 200
 
@@ -79,6 +81,8 @@ def run_erase(
         raise UsageError("either --plate or --event: what is to be erased?")
     with _opened(folder) as store:
         found = list(dict.fromkeys(events)) if plate is None else _naming(store, folder, config, plate)
+        if plate is not None:
+            _tell_lost(store, folder, config)
         if dry_run:
             _say(f"would erase {len(found)} events")
             return 0
@@ -99,6 +103,7 @@ def run_subject(folder: Path, config: Config, *, plate: str, purpose: str, out: 
     open_sealed = Opener(keys).open_picture if keys else None
     with _opened(folder) as store:
         retention = Retention(store)
+        _tell_lost(store, folder, config)
         revisions = retention.revisions(_naming(store, folder, config, plate))
         theirs = {event["event_id"] for event in revisions if subject.is_of(event, texts)}
         others = {event["event_id"] for event in revisions} - theirs
@@ -161,8 +166,20 @@ def _wanted(folder: Path, config: Config, plate: str) -> frozenset[str]:
     text = fold(normalise(plate))
     if not text:
         raise UsageError(f"--plate {plate}: no letter or digit in it")
-    file = config.privacy.key_file or folder / EVENT_KEYS
-    return frozenset((text, *(key_file(config, folder).ring().pseudonyms("event", text) if file.exists() else ())))
+    keys = _event_keys(folder, config)
+    return frozenset((text, *(keys.pseudonyms("event", text) if keys is not None else ())))
+
+
+def _event_keys(folder: Path, config: Config) -> KeyRing | None:
+    return keys_held(config.privacy.key_file or folder / EVENT_KEYS)
+
+
+def _tell_lost(store: Store, folder: Path, config: Config) -> None:
+    """Say what cannot be found of anybody."""
+    keys, ids = _event_keys(folder, config), Search(store).pseudonym_keys()
+    told = NO_KEYS if ids and keys is None else given_up(ids, keys)
+    if told is not None:
+        _say(told)
 
 
 def _content(file: Path) -> bytes | None:

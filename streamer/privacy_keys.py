@@ -18,6 +18,18 @@ AUDIT_KEYS: Final = "audit-keys.json"
 """A ring of its own: who asked for a plate must be known for longer than pseudonyms can be linked."""
 
 
+def keys_held(file: Path) -> KeyRing | None:
+    """Give the keys in a file, which is not made; None if it is not there. Raises StoreError: it cannot be read; UsageError: it is none."""
+    try:
+        return ring_of(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{file}: the keys of pseudonyms cannot be had: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error
+
+
 class KeyFile:
     """Keys in a file, which is made if it is not there. May be used by any thread; one process may rotate."""
 

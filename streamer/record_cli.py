@@ -6,11 +6,14 @@ Everything heavy is imported by the command that needs it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from streamer.cli_options import Name, Purpose, Unaudited
+
+if TYPE_CHECKING:
+    from streamer.privacy import KeyRing
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the record is: events.directory.")]
 SinceOption = Annotated[
@@ -80,11 +83,17 @@ def events(
     json: Annotated[bool, typer.Option("--json", help="Print the events as they were recorded, one a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a Parquet file.", show_default=False)] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration, for the keys of pseudonyms.", show_default=False)
+    ] = None,
     purpose: Purpose = "",
     name: Name = None,
     unaudited: Unaudited = False,
 ) -> None:
-    """Look for events: the newest first; with --fuzzy, the nearest plates first. Corrections count."""
+    """Look for events: the newest first; with --fuzzy, the nearest plates first. Corrections count.
+
+    In a record that holds pseudonyms a plate is looked for as a whole.
+    """
     from datetime import UTC, datetime
 
     from streamer.audit import Errand, Looking
@@ -94,7 +103,7 @@ def events(
     query = query_of(**asked, cameras=camera or [], states=state or [], no_plate=no_plate, now=datetime.now(UTC))
     wanted = Wanted.of(json=json, csv=csv, parquet=parquet, limit=limit, after=after)
     looking = Looking(folder, Errand.of(purpose, name, query.plate), unaudited=unaudited)
-    raise typer.Exit(run_events(folder, query, wanted, looking))
+    raise typer.Exit(run_events(folder, query, wanted, looking, _keys(folder, config)))
 
 
 def stats(
@@ -199,6 +208,18 @@ def verify(
     from streamer.verify_command import run_verify
 
     raise typer.Exit(run_verify(place, keys=key or [], as_json=json))
+
+
+def _keys(folder: Path, config: Path | None) -> KeyRing | None:
+    """Give the keys of the pseudonyms in a record; None if there is no file of them."""
+    from streamer.privacy_keys import EVENT_KEYS, keys_held
+
+    file = None
+    if config is not None:
+        from streamer.config_file import load_config
+
+        file = load_config(config).privacy.key_file
+    return keys_held(file or folder / EVENT_KEYS)
 
 
 def add(app: typer.Typer) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from streamer.audit import Looking
 from streamer.moments import moment_of
 from streamer.store import STORE, Store
+from streamer.store.search import Search
 from streamer.store.statistics import BUCKETS, VISITS, Period, Span, Statistics, StatisticsOf, Visitors
 
 MOST: Final = 20
@@ -64,12 +65,16 @@ def run_stats(folder: Path, span: Span, shape: Shape, looking: Looking) -> int:
         counts = StatisticsOf(store)
         by = shape.by or _fitting(span, counts.ends())
         found = counts.count(span, by=by, most=MOST if shape.show_plates else 0, visitors=shape.visitors)
+        keys = len(Search(store).pseudonym_keys())
     asked = {"since": span.since, "until": span.until, "cameras": list(span.cameras), "show_plates": shape.show_plates}
     looking.note("stats", found.events, more={name: value for name, value in asked.items() if value})
     if shape.as_json:
-        sys.stdout.write(json.dumps(as_json(found, by)) + "\n")
+        sys.stdout.write(json.dumps(as_json(found, by) | {"pseudonym_keys": keys}) + "\n")
     else:
         _print(found, by)
+        if keys and found.visitors is not None:
+            again = "" if keys == 1 else ": a vehicle that came before and after a change of the key counts as two"
+            sys.stdout.write(f"the record holds pseudonyms, by {keys} {'key' if keys == 1 else 'keys'}{again}\n")
     if shape.png is not None:
         from streamer.statsplot import plot
 

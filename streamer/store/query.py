@@ -26,6 +26,8 @@ class Query:
     """Patterns with ``*`` and ``?``; empty: all."""
     plate: str | None = None
     """A-Z 0-9, with ``*`` and ``?`` where ``edits`` is None; see ``search.clean_pattern``. Of corrected events, the corrected one."""
+    pseudonyms: tuple[str, ...] = ()
+    """Stand for the plate, too, in records that hold pseudonyms; only with a whole plate."""
     edits: int | None = None
     """Plates so many characters apart count, too, and look-alikes such as O and 0 for nothing: 0, 1, 2."""
     states: frozenset[str] = frozenset()
@@ -39,6 +41,8 @@ class Query:
     def __post_init__(self) -> None:
         if self.no_plate and (self.plate is not None or self.min_score is not None or self.country is not None):
             raise UsageError("events without a plate have no score and no country: ask for one or the other")
+        if self.pseudonyms and (self.plate is None or is_pattern(self.plate) or self.edits is not None):
+            raise UsageError("pseudonyms are of whole plates")
         if self.plate is None:
             if self.edits is not None:
                 raise UsageError("near what? Give a plate, too")

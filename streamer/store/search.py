@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from streamer.search import is_pattern, near, places_of, skeleton
+from streamer.events import PSEUDONYM
+from streamer.search import beyond, is_pattern, near, places_of, skeleton
 from streamer.store import PAGE, Store, StoredEvent
 from streamer.store import tables as t
 from streamer.store.patterns import begins, matches, matching
@@ -71,6 +72,24 @@ class Search:
         with self._store.transaction("searched") as connection:
             return list(_sources(connection))
 
+    def has_plates(self) -> bool:
+        """Say whether there is any event with a plate, not with a pseudonym. Raises StoreError."""
+        text = t.plates.c.text
+        with self._store.transaction("searched") as connection:
+            return connection.execute(sa.select(text).where(text < PSEUDONYM).limit(1)).first() is not None
+
+    def pseudonym_keys(self) -> list[str]:
+        """Give the ids of the keys that the record's pseudonyms are by; each by one look into the index. Raises StoreError."""
+        found: list[str] = []
+        text, least = t.plates.c.text, PSEUDONYM
+        with self._store.transaction("searched") as connection:
+            while True:
+                least = connection.execute(sa.select(sa.func.min(text)).where(text >= least, text < beyond(PSEUDONYM))).scalar_one()
+                if least is None:
+                    return found
+                found.append(least.split(":")[1])
+                least = beyond(f"{PSEUDONYM}{found[-1]}:")
+
 
 class _Look:
     """One look into the store, in one transaction."""
@@ -95,9 +114,13 @@ class _Look:
         if wanted is None:
             return self._by_time(after)
         if not is_pattern(wanted):
-            return self._by_texts([wanted], after)
+            return self._by_texts([wanted, *self._query.pseudonyms], after)
         texts = None if self._few_events() else matching(self._connection, wanted, MOST_TEXTS)
-        return self._by_time(after, matches(self._connection, t.events.c.text, wanted)) if texts is None else self._by_texts(texts, after)
+        if texts is not None:
+            return self._by_texts([text for text in texts if not text.startswith(PSEUDONYM)], after)
+        # The digits of a pseudonym mean nothing.
+        plates = sa.not_(t.events.c.text.startswith(PSEUDONYM, autoescape=True))
+        return self._by_time(after, matches(self._connection, t.events.c.text, wanted), plates)
 
     def _nearest(self, after: Key | None) -> list[tuple[float, sa.Row[Any]]]:
         found: list[tuple[float, sa.Row[Any]]] = []
