@@ -9,6 +9,7 @@ import cv2
 import pytest
 import yaml
 
+from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector import build_detector
 from streamer.errors import UsageError
@@ -157,7 +158,7 @@ def test_options_stand_above_the_file() -> None:
 
 
 def test_shipped_configurations_are_understood() -> None:
-    for name in ("detector", "detector-finish", "characters"):
+    for name in ("detector", "detector-scenes", "detector-corners", "characters"):
         assert read_training(ROOT / "configs" / "train" / f"{name}.yaml").augment.flip == 0.0
 
 
@@ -214,6 +215,39 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     assert len(detector.detect([cv2.imread(str(next(source.glob("*.webp"))))])) == 1
     with pytest.raises(UsageError, match="this training is finished"):
         run_detector(source, config, run, resume=True)
+
+
+def with_corners(folder: Path, label: str = "0 0.5 0.5 0.2 0.1 0.4 0.45 2 0.6 0.45 2 0.6 0.55 2 0.4 0.55 2") -> Path:
+    """Write a data set with keypoints, one plate of which has none, and give its data.yaml."""
+    for split in ("train", "val"):
+        empty(folder / "images" / split, "ab")
+        (folder / "labels" / split).mkdir(parents=True)
+        for name, line in (("a", label), ("b", "0 0.5 0.5 0.2 0.1" + " 0 0 0" * 4)):
+            (folder / "images" / split / f"{name}.txt").unlink()
+            (folder / "labels" / split / f"{name}.txt").write_text(line)
+    content = {"train": "images/train", "val": "images/val", "kpt_shape": [4, 3], "flip_idx": [1, 0, 3, 2], "names": {0: "plate"}}
+    (folder / "data.yaml").write_text(yaml.safe_dump(content))
+    return folder / "data.yaml"
+
+
+def test_a_network_with_corners_takes_over_the_layers_of_a_detector(tmp_path: Path) -> None:
+    from ultralytics.models import YOLO
+
+    config = DetectorTraining(model="plate-detector", epochs=1, input_size=64, freeze=22, batch=2, workers=0, plots=False, device="cpu")
+    trained = run_detector(with_corners(tmp_path / "data"), config, tmp_path / "run", resume=False)
+    model, before = YOLO(trained.weights), YOLO(weights.resolve("plate-detector", prefer="torch"))
+    assert model.task == "pose"
+    assert list(model.model.kpt_shape) == [4, 3]
+    first, other = (network.model.model[0].conv.weight.float() for network in (model, before))
+    assert (first - other).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("label", "why"), [("0 0.5 0.5 0.2 0.1", "has 4 numbers"), ("0 0.5 0.5 0.2 0.1" + " 0.5 1.5 2" * 4, "no keypoint")]
+)
+def test_a_wrong_keypoint_is_named(tmp_path: Path, label: str, why: str) -> None:
+    with pytest.raises(UsageError, match=rf"a\.txt:1: .*{why}"):
+        read_description(with_corners(tmp_path / "data", label))
 
 
 def test_there_is_nothing_to_resume(tmp_path: Path) -> None:

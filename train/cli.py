@@ -146,8 +146,26 @@ def synth(
 
 
 @app.command()
+def scenes(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Photographs with boxes; those to train on are used.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="New folder for pictures and manifest.")] = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="Number of scenes; default: one a photograph.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scenes.")] = 0,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="F", help="Shares and ranges, as configs/train/scenes.yaml.")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option("--sheet", metavar="FILE", help="Contact sheet of the first scenes, to look at.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+) -> None:
+    """Put rendered plates into photographs, in place of theirs and far away: boxes and corners for the detector."""
+    from train.scenes.command import run_scenes
+
+    run_scenes(manifest, out, count, seed, config, sheet, workers)
+
+
+@app.command()
 def prepare(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Manifest of collect or synth.")],
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of collect, scenes or synth.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder for the data set.")],
     input_size: Annotated[int, typer.Option(metavar="N", help="Side of the pictures in pixels, a multiple of 32.")] = 640,
     val: Annotated[float, typer.Option(metavar="SHARE", help="Groups that validate, where the manifest gives no split.")] = 0.15,
@@ -157,6 +175,7 @@ def prepare(
     ] = 4.0,
     characters: Annotated[bool, typer.Option("--characters", help="36 classes from synthetic crops instead of plates.")] = False,
     licensed: Annotated[bool, typer.Option("--licensed", help="Leave out pictures whose licence is not known.")] = False,
+    corners: Annotated[bool, typer.Option("--corners", help="Four corners of each plate too, where known.")] = False,
     augment: Annotated[int, typer.Option(metavar="N", min=0, help="Write N augmented copies of each training picture too.")] = 0,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="F", help="For --augment, as configs/train/detector.yaml.")
@@ -168,7 +187,7 @@ def prepare(
     from train.prepare.command import run_prepare
 
     degradations = read_training(config).augment
-    run_prepare(manifest, out, Settings(input_size, val, seed, min_height_px, characters, licensed, augment, degradations))
+    run_prepare(manifests, out, Settings(input_size, val, seed, min_height_px, characters, licensed, augment, degradations, corners))
 
 
 @app.command()
@@ -227,7 +246,9 @@ def reader(
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A detector's .pt file, or a reader's folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="D", help="Folder of the exported files and export.json.")],
-    calibrate: Annotated[Path | None, typer.Option(metavar="M", help="Manifest or folder: answers are compared on its pictures.")] = None,
+    calibrate: Annotated[
+        list[Path] | None, typer.Option(metavar="M", help="Manifest or folder: answers are compared on its pictures; may be repeated.")
+    ] = None,
     formats: Annotated[str, typer.Option(help="onnx,openvino,openvino-bf16,openvino-int8,tensorrt,paddle; all that can be.")] = "",
     size: Annotated[int, typer.Option(help="Longest side of a detector's input, pixels.")] = 640,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core.")] = 0,
@@ -244,7 +265,9 @@ def export(
     from train.export.command import chosen_forms, run_export
 
     allowed = Tolerance(agreement=agreement) if tolerance is None else Tolerance(tolerance, tolerance, agreement)
-    if not run_export(weights, out, chosen_forms(formats), calibrate, size=size, threads=threads, tolerance=allowed, console=Console()):
+    if not run_export(
+        weights, out, chosen_forms(formats), calibrate or [], size=size, threads=threads, tolerance=allowed, console=Console()
+    ):
         raise typer.Exit(1)
 
 

@@ -25,6 +25,8 @@ class DetectorTraining(BaseModel):
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=0.002, gt=0)
     warmup_epochs: float = Field(default=0.5, ge=0)
+    freeze: int = Field(default=0, ge=0)
+    """So many of the first layers stay as they are: less time, less change. The backbone of YOLOv8 has ten."""
     close_mosaic: int = Field(default=2, ge=0)
     seed: int = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")

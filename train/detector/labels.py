@@ -25,8 +25,11 @@ class Problem:
         return f"{self.file}:{self.line}: {self.why}"
 
 
-def read_strictly(file: Path) -> tuple[list[Labelled], list[Problem]]:
-    """Give the labels of a file, boxes in shares of the picture within 0..1, and what is wrong with it."""
+def read_strictly(file: Path, points: int = 0) -> tuple[list[Labelled], list[Problem]]:
+    """Give the labels of a file, boxes in shares of the picture within 0..1, and what is wrong with it.
+
+    ``points``: as many keypoints follow each box, x, y and visibility (0, 1 or 2); they are checked and left out.
+    """
     labels: list[Labelled] = []
     problems: list[Problem] = []
     try:
@@ -36,10 +39,21 @@ def read_strictly(file: Path) -> tuple[list[Labelled], list[Problem]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                labels.append(_label(line))
+                labels.append(_label(_without_points(line, points) if points else line))
             except ValueError as error:
                 problems.append(Problem(file, number, str(error)))
     return labels, problems
+
+
+def _without_points(line: str, points: int) -> str:
+    """Give a line without its keypoints. Raises ValueError saying what is wrong with them."""
+    parts = line.split()
+    if len(parts) != 5 + 3 * points:
+        raise ValueError(f"has {len(parts) - 1} numbers after the class; needed are 4 and {points} times x, y and visibility")
+    for x, y, seen in zip(parts[5::3], parts[6::3], parts[7::3], strict=True):
+        if seen not in ("0", "1", "2") or not all(0 <= float(value) <= 1 for value in (x, y)):
+            raise ValueError(f"{x} {y} {seen} is no keypoint: x and y between 0 and 1, then 0, 1 or 2")
+    return " ".join(parts[:5])
 
 
 def _label(line: str) -> Labelled:

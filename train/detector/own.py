@@ -79,7 +79,10 @@ def read_description(description: Path) -> tuple[Own, bool]:
     root = description.parent / str(data.get("path") or ".")
     parts: tuple[Split, ...] = ("train", "val") if data.get("val") else ("train",)
     listed = [(path, split if "val" in parts else None) for split in parts for path in _listed(root, data[split], description)]
-    own = _read(listed, root)
+    points = data["kpt_shape"][0] if data.get("kpt_shape") else 0
+    if points and "val" not in parts:
+        raise UsageError(f"{description}: has keypoints and no val; plate-train prepare --corners writes both")
+    own = _read(listed, root, points)
     own.names = tuple(str(name) for name in (names.values() if isinstance(names, dict) else names))
     _demand_known(own, str(description))
     return own, "val" in parts
@@ -116,7 +119,7 @@ class _Alone:
     split: Split | None = None
 
 
-def _read(listed: Sequence[tuple[Path, Split | None]], root: Path) -> Own:
+def _read(listed: Sequence[tuple[Path, Split | None]], root: Path, points: int = 0) -> Own:
     from streamer.stills import load_picture
 
     own, problems, left_out = Own(), [], Counter[str]()
@@ -125,7 +128,7 @@ def _read(listed: Sequence[tuple[Path, Split | None]], root: Path) -> Own:
         if labels is None:
             left_out["have no label file; an empty one says that there is no plate"] += 1
             continue
-        rows, wrong = read_strictly(labels)
+        rows, wrong = read_strictly(labels, points)
         problems += wrong
         try:
             load_picture(path)

@@ -74,10 +74,11 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
     with _ultralytics(quiet=watch is not None):
         from ultralytics.models import YOLO
 
-        start = str(last) if resume else _start(config.model)
         if resume:
             _demand_unfinished(last)
-        model = YOLO(start)
+            model = YOLO(str(last))
+        else:
+            model = _with_corners(config.model) if _has_corners(data) else YOLO(_start(config.model))
         if watch:
             _connect(model, watch)
         if resume:
@@ -170,6 +171,24 @@ def _start(model: str) -> str:
     return model if model.endswith(".yaml") else str(weights.resolve(model, prefer="torch"))
 
 
+def _has_corners(data: Path) -> bool:
+    content = yaml.safe_load(data.read_text("utf-8"))
+    return isinstance(content, dict) and "kpt_shape" in content
+
+
+def _with_corners(model: str) -> Any:
+    """Give a network that finds keypoints too, with all layers of ``model`` that it has in common with it."""
+    from ultralytics.models import YOLO
+
+    if _SCRATCH.match(model):
+        return YOLO(f"{model}-pose.yaml")
+    start: Any = YOLO(_start(model))
+    if start.task == "pose":
+        return start
+    scale = start.model.yaml.get("scale") or "n"
+    return YOLO(f"yolov8{scale}-pose.yaml").load(start.model)
+
+
 def _device(config: DetectorTraining) -> str:
     import torch
 
@@ -195,6 +214,7 @@ def _arguments(config: DetectorTraining) -> dict[str, Any]:
         "warmup_bias_lr": 0.0,  # AdamW needs no faster start of the biases
         "cos_lr": True,
         "lrf": 0.02,
+        "freeze": config.freeze or None,
         "close_mosaic": config.close_mosaic,
         "seed": config.seed,
         "device": device,

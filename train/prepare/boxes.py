@@ -13,6 +13,8 @@ GREY = 114
 """Border and what is painted over, in all channels: what YOLOv8 is trained with."""
 
 XYXY = tuple[float, float, float, float]
+Corners = tuple[tuple[float, float], ...]
+"""Four, from the plate's own top left clockwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,22 @@ class Labelled:
     """Of the class."""
     box: XYXY
     """x1, y1, x2, y2 in pixels."""
+    corners: Corners | None = None
+    """x, y in pixels; None: not known."""
 
-    def line(self, width: int, height: int) -> str:
-        """Give the line of a YOLO label file for a picture of that size: class, centre, width, height in shares of it."""
+    def line(self, width: int, height: int, corners: bool = False) -> str:
+        """Give the line of a YOLO label file for a picture of that size: class, centre, width, height in shares of it.
+
+        With ``corners`` x, y and visibility of each follow (ultralytics' keypoints): 2 seen, 0 not known or beyond the picture.
+        """
         x1, y1, x2, y2 = self.box
         shares = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
-        return f"{self.number} " + " ".join(f"{share:.6f}" for share in shares)
+        points = "".join(_point(x / width, y / height) for x, y in self.corners or ((-1.0, -1.0),) * 4) if corners else ""
+        return f"{self.number} " + " ".join(f"{share:.6f}" for share in shares) + points
+
+
+def _point(x: float, y: float) -> str:
+    return f" {x:.6f} {y:.6f} 2" if 0 <= x <= 1 and 0 <= y <= 1 else " 0.000000 0.000000 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +104,9 @@ def place_boxes(labels: Sequence[Labelled], at: Placement, min_height: float) ->
         if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
             outside += 1
             continue
+        corners = label.corners and tuple((x * at.scale_x + at.left, y * at.scale_y + at.top) for x, y in label.corners)
         clipped += any(abs(a - b) > 1 for a, b in zip(there, inside, strict=True))
-        (kept if inside[3] - inside[1] >= min_height else small).append(replace(label, box=inside))
+        (kept if inside[3] - inside[1] >= min_height else small).append(replace(label, box=inside, corners=corners))
     return Placed(tuple(kept), tuple(small), outside, clipped)
 
 

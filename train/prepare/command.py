@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from train.manifest import SPLITS, read_manifest
+from train.manifest import SPLITS, Picture, read_manifest
 from train.prepare.write import SKIPPED, Prepared, Settings, prepare
 
 
-def run_prepare(manifest: Path, out: Path, settings: Settings) -> Prepared:
-    """Make a data set and print what it holds and what was left out. Raises UsageError."""
+def run_prepare(manifests: Sequence[Path], out: Path, settings: Settings) -> Prepared:
+    """Make one data set of all manifests and print what it holds and what was left out. Raises UsageError."""
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 140)  # rich assumes 80 columns there and would break the table
-    rows = read_manifest(manifest)
+    folder = manifests[0].parent
+    rows = [row for manifest in manifests for row in _seen_from(folder, manifest)]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("pictures", total=None)
-        done = prepare(rows, manifest.parent, out, settings, lambda n, total: progress.update(task, completed=n, total=total))
+        done = prepare(rows, folder, out, settings, lambda n, total: progress.update(task, completed=n, total=total))
     report(done, console)
     unlicensed = sum(not row.licence for row in rows)
     if unlicensed and not settings.licensed:
         _say(console, f"{unlicensed} pictures have no licence: keep weights trained on them to yourself, or leave them out with --licensed")
     _say(console, f"next: plate-train detector {done.data} --out RUN")
     return done
+
+
+def _seen_from(folder: Path, manifest: Path) -> list[Picture]:
+    """Give the rows of a manifest with their files named relative to ``folder``."""
+    if manifest.parent == folder:
+        return read_manifest(manifest)
+    way = os.path.relpath(manifest.parent, folder)
+    return [replace(row, file=Path(way, row.file).as_posix()) for row in read_manifest(manifest)]
 
 
 def report(done: Prepared, console: Console) -> None:

@@ -66,7 +66,7 @@ def _unfit(row: Picture, characters: bool, licensed: bool) -> str:
 
 
 def _plates(row: Picture) -> tuple[Labelled, ...]:
-    return tuple(Labelled(0, plate.box or extent(plate.corners or ())) for plate in row.plates)
+    return tuple(Labelled(0, plate.box or extent(plate.corners or ()), plate.corners) for plate in row.plates)
 
 
 def _characters(row: Picture, path: Path) -> tuple[Labelled, ...]:

@@ -44,6 +44,8 @@ class Settings:
     copies: int = 0
     """Augmented copies of each training picture."""
     augment: Augment = field(default_factory=Augment)
+    corners: bool = False
+    """Labels with the four corners of each plate, for a network that finds them."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ def prepare(
         raise UsageError(f"--val {settings.val}: must lie between 0 and 1")
     if (out / "data.yaml").exists() or (out / "images").exists():
         raise UsageError(f"{out}: holds a data set already; name a new folder, or remove it")
+    if settings.corners and (settings.characters or settings.copies):
+        raise UsageError("--corners goes neither with --characters nor with --augment")
     done = Prepared(out / "data.yaml")
     found: list[Entry] = []
     for item in entries(rows, folder, characters=settings.characters, licensed=settings.licensed):
@@ -115,7 +119,7 @@ def _write(entry: Entry, split: Split, out: Path, settings: Settings, copier: An
         reason = f"{len(placed.small)} boxes are lower than {settings.min_height:g} pixels at this size; painted grey"
         done.skipped.append(Skipped(entry.name, "object", reason))
     square = paint_over(letterboxed(picture, at), placed.small, placed.kept)
-    _save(out, split, entry.name, square, placed.kept)
+    _save(out, split, entry.name, square, placed.kept, settings.corners)
     done.pictures[split] += 1
     done.boxes[split] += len(placed.kept)
     if split == "train" and copier is not None:
@@ -135,14 +139,14 @@ def _copy(copier: Any, square: Image, labels: Sequence[Labelled], seed: str) -> 
     return made["image"], boxes
 
 
-def _save(out: Path, split: Split, name: str, square: Image, labels: Sequence[Labelled]) -> None:
+def _save(out: Path, split: Split, name: str, square: Image, labels: Sequence[Labelled], corners: bool = False) -> None:
     import cv2
 
     for kind in ("images", "labels"):
         (out / kind / split).mkdir(parents=True, exist_ok=True)
     quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     (out / "images" / split / f"{name}.jpg").write_bytes(cv2.imencode(".jpg", square, quality)[1].tobytes())
-    lines = "".join(label.line(square.shape[1], square.shape[0]) + "\n" for label in labels)
+    lines = "".join(label.line(square.shape[1], square.shape[0], corners) + "\n" for label in labels)
     (out / "labels" / split / f"{name}.txt").write_text(lines, "utf-8")
 
 
@@ -152,6 +156,8 @@ def _describe(out: Path, settings: Settings, done: Prepared) -> None:
     content: dict[str, Any] = {"train": "images/train", "val": "images/val"}
     if done.pictures["test"]:
         content["test"] = "images/test"
+    if settings.corners:
+        content |= {"kpt_shape": [4, 3], "flip_idx": [1, 0, 3, 2]}  # mirrored, the left corners are the right ones
     done.data.write_text(yaml.safe_dump(content | {"names": names}, sort_keys=False), "utf-8")
     with (out / SKIPPED).open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)

@@ -32,7 +32,7 @@ class View:
 
 def look_at(dice: Dice, config: SynthConfig, plate: Drawn) -> View:
     """Set a plate before a bumper, turn it, and cut it out with the margins of a detector."""
-    turned = _turn(dice, config, plate)
+    turned = turn(dice, config, plate)
     corners = transform(turned, plate.corners)
     x1, y1 = corners.min(0)
     x2, y2 = corners.max(0)
@@ -50,7 +50,7 @@ def look_at(dice: Dice, config: SynthConfig, plate: Drawn) -> View:
     return View((scene + (warped - scene) * share).astype(np.uint8), matrix)
 
 
-def _turn(dice: Dice, config: SynthConfig, plate: Drawn) -> Matrix:
+def turn(dice: Dice, config: SynthConfig, plate: Drawn) -> Matrix:
     """Perspective of a plate turned in space: yaw, pitch, roll, seen from some plate widths away."""
     tall, width = plate.image.shape[:2]
     slanted = dice.chance(config.slanted)

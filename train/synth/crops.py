@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from train.synth.camera import look_at, transform, transform_boxes
 from train.synth.config import SynthConfig
 from train.synth.dice import Dice
-from train.synth.render import draw_plate
+from train.synth.looks import Look
+from train.synth.render import Drawn, draw_plate
 from train.synth.sensor import blur, expose, record, visible
 from train.synth.styles import draw_look
 from train.synth.texts import draw_text
@@ -59,11 +60,7 @@ class PlateRenderer:
         text = draw_text(dice, config)
         look = draw_look(dice, config, text)
         final = _character_height(dice, config.character_height)
-        plate = draw_plate(dice, look, min(64.0, max(20.0, 1.4 * final)))
-        plate = age(dice, plate)
-        if look.frame:
-            plate = framed(dice, plate)
-        plate = light(dice, plate)
+        plate = worn_plate(dice, look, min(64.0, max(20.0, 1.4 * final)))
         view = look_at(dice, config, plate)
         image, scale = _shrink(dice, blur(dice, expose(dice, config, view.image), final), plate.height, final)
         matrix = np.diag((scale[0], scale[1], 1.0)) @ view.matrix
@@ -79,6 +76,14 @@ class PlateRenderer:
             region=text.country,
             style=look.style,
         )
+
+
+def worn_plate(dice: Dice, look: Look, height: float) -> Drawn:
+    """Draw a look with characters ``height`` pixels tall: aged, in its frame if it has one, with shadows and glare on it."""
+    plate = age(dice, draw_plate(dice, look, height))
+    if look.frame:
+        plate = framed(dice, plate)
+    return light(dice, plate)
 
 
 def _character_height(dice: Dice, span: tuple[int, int]) -> float:

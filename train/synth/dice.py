@@ -41,6 +41,10 @@ class Dice:
         """Give one of some things."""
         return things[self._scalars.randrange(len(things))]
 
+    def shuffle(self, things: list[T]) -> None:
+        """Bring some things into another order."""
+        self._scalars.shuffle(things)
+
     def weighted(self, shares: Mapping[T, float]) -> T:
         """Give a key, as often as its share says."""
         return self._scalars.choices(tuple(shares), tuple(shares.values()))[0]
