@@ -19,11 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from streamer.annotate import AnnotatedVideo
-from streamer.app import build_pipeline, sealer_from
+from streamer.app import build_pipeline, configuration_of, sealer_from
+from streamer.clips import pictures_are_kept, wanted_of
 from streamer.config import Config, FileSource
 from streamer.errors import UsageError
 from streamer.events import Event, Making, plate_label, to_line
 from streamer.evidence import EvidenceFolder
+from streamer.fileclips import NO_CLIP, FileClips
 from streamer.forgetting import Forgetting
 from streamer.outgoing import SinkSnapshot
 from streamer.recorder import Recorder
@@ -68,16 +70,19 @@ def run_replay(
         stack.callback(sinks.stop, 0.0)
         sink = JsonlSink(directory, config.events)
         stack.callback(sink.close)
+        clips = _clips(config, sources)
         shedding = shedding_of(config.evidence.keep_free_mb, directory)
         recorder = Recorder(
             store,
             EvidenceFolder(directory, sealer),
             sink,
             Making(pipeline.detector.info, pipeline.reader.info, version("plate-streamer")),
+            configuration=configuration_of(config),
             states=config.events.states,
             clock=lambda: datetime.now(UTC),
             disclose=forgetting.disclosure.of,
             shedding=shedding,
+            clips=clips,
         )
         sinks.start()
         bar = stack.enter_context(_progress(console, sources))
@@ -94,6 +99,8 @@ def run_replay(
         waiting = [state for state in sinks.snapshots() if state.lag_events or state.dead_letters]
     out_console = console if as_json else _wide_enough(Console())
     _conclude(out_console, summary, directory, video)
+    for (source_id, why), count in sorted(clips.missing.items()) if clips is not None else ():
+        out_console.print(f"{source_id}: {count} events without a clip ({NO_CLIP[why]})", style="yellow", highlight=False, markup=False)
     shed = {kind: count for kind, count in shedding.state().shed.items() if count}
     if shed:
         told = ", ".join(f"{kind} {count}" for kind, count in shed.items())
@@ -101,6 +108,14 @@ def run_replay(
     for state in waiting:
         out_console.print(f"sink {state.name}: {_left(state)}", style="yellow", highlight=False, markup=False)
     return 2 if any(report.error is not None or report.missing_s > 0 for report in summary.reports) else 0
+
+
+def _clips(config: Config, sources: Sequence[ReplaySource]) -> FileClips | None:
+    clip = config.evidence.clip
+    if clip is None or not pictures_are_kept(config):
+        return None
+    recordings = {source.source_id: source.recordings for source in sources}
+    return FileClips(recordings, wanted_of(clip), most_bytes=round(clip.memory_mb * 1e6), without=clip.without)
 
 
 def _left(state: SinkSnapshot) -> str:

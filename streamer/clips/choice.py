@@ -81,8 +81,8 @@ def choose(stretches: Sequence[Stretch], looks: Looks, wanted: Wanted, *, ending
         wanted: how long the clip is to be.
         ending: take what is there: nothing will be waited for.
     """
-    for stretch in reversed(stretches):
-        for look in (looks.best, looks.last, looks.first):
+    for look in (looks.best, looks.last, looks.first):
+        for stretch in reversed(stretches):
             anchor = _placed(stretch, look)
             if anchor is not None:
                 return _choose_in(_run(stretch, anchor), looks, wanted, ending=ending)
@@ -160,7 +160,7 @@ def _choose_in(run: _Run, looks: Looks, wanted: Wanted, *, ending: bool) -> Chos
         return Later()
     long = ends_s - begins_s > wanted.longest_s + _UNCERTAIN_S
     begin = _key_before(run, ends_s - wanted.longest_s if long else begins_s)
-    end = max((place for place, second in enumerate(run.seconds) if second <= ends_s + _UNCERTAIN_S), default=-1)
+    end = _end(run.seconds, ends_s)
     if end < begin:
         return "gone"
     inside = tuple(None if place is None or not begin <= place <= end else place - begin for place in (first, best, last))
@@ -180,6 +180,15 @@ def _choose_in(run: _Run, looks: Looks, wanted: Wanted, *, ending: bool) -> Chos
 def _place(run: _Run, places: dict[int, int], look: Stamp) -> int | None:
     frame = next((one for one in run.frames if (one.index, one.t, one.wall) == (look.index, look.t, look.wall)), None)
     return None if frame is None else places.get(frame.number)
+
+
+def _end(seconds: Sequence[float], second: float) -> int:
+    """Give the place of the last packet of what is shown until a moment, with those that come later and are shown among them."""
+    end = max((place for place, shown in enumerate(seconds) if shown <= second + _UNCERTAIN_S), default=-1)
+    latest = max(seconds[: end + 1], default=0.0)
+    while end + 1 < len(seconds) and seconds[end + 1] < latest:
+        end += 1
+    return end
 
 
 def _key_before(run: _Run, second: float) -> int:

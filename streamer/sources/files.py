@@ -31,7 +31,7 @@ _log = getLogger(__name__)
 _USUAL_FPS = 25.0
 _READ_ERRORS_IN_A_ROW = 100
 """So many damaged packets without a good one between them end a file: nothing more is found there."""
-_SYNC_S = 10.0
+SYNC_S = 10.0
 """If the pictures begin further from the container's start than this, the two do not share a clock."""
 _TOLERATED_LOSS_S = 1.0
 """Containers round their durations, and sound may run on a little longer than the pictures."""
@@ -161,7 +161,7 @@ class RecordedFile:
         if frame.pts is None:
             return None
         stamp_s = frame.pts * self._time_base_s
-        if self._origin_s is None or (self.frames == 0 and abs(stamp_s - self._origin_s) > _SYNC_S):
+        if self._origin_s is None or (self.frames == 0 and abs(stamp_s - self._origin_s) > SYNC_S):
             self._origin_s = stamp_s
         return round(stamp_s - self._origin_s, 6)
 
