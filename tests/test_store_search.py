@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
@@ -349,17 +352,22 @@ def test_an_erased_plate_is_in_no_byte_of_the_store(tmp_path, make_event):
             assert text.encode() not in content, one
 
 
-def test_a_store_of_before_is_brought_up_to_date(tmp_path, filled):
-    """As the first version of the tables had it, with the same events."""
-    store, last = filled
-    old = tmp_path / "old.db"
-    engine = sa.create_engine(f"sqlite:///{old}")
+def make(file: Path, version: str) -> None:
+    """Make a store as a version of the tables had it."""
+    engine = sa.create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, version)
     engine.dispose()
+
+
+def test_a_store_of_before_is_brought_up_to_date(tmp_path, filled):
+    """As the first version of the tables had it, with the same events."""
+    store, last = filled
+    old = tmp_path / "old.db"
+    make(old, "0001")
     copy = sqlite3.connect(old)
     with copy:
         copy.execute("ATTACH ? AS new", (store.name,))
@@ -375,6 +383,29 @@ def test_a_store_of_before_is_brought_up_to_date(tmp_path, filled):
         for query in (Query(), Query(plate="AB123", edits=2), Query(plate="*23"), Query(states=frozenset({"corrected"}))):
             assert paged(Search(updated), query, 50) == paged(Search(store), query, 50)
         erase_all(updated, list(last))
+
+
+def test_a_record_whose_update_was_killed_is_as_it_was_and_is_updated_again(tmp_path, caplog):
+    """What a kill leaves are the files in the middle of the transaction."""
+    old, killed = tmp_path / "old.db", tmp_path / "killed.db"
+    make(old, "0004")
+
+    def copied(*, step: Any, **_: Any) -> None:
+        for file in tmp_path.glob("old.db*"):
+            shutil.copy(file, tmp_path / file.name.replace("old", "killed"))
+
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level("INFO"):
+        configure = EnvironmentContext.configure
+        patch.setattr(EnvironmentContext, "configure", lambda self, **options: configure(self, **options | {"on_version_apply": copied}))
+        Store(old).close()
+    assert "from version 0004 to" in caplog.text
+    looking = sqlite3.connect(killed)
+    assert looking.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+    assert looking.execute("SELECT * FROM sqlite_master WHERE name = 'plates_long'").fetchall() == []
+    looking.close()
+    with caplog.at_level("INFO"), Store(killed) as store:
+        assert StatisticsOf(store).count(Span()).events == 0
+    assert "now of version 0005" in caplog.text
 
 
 def plans(store: Store, query: Query, after: Key | None) -> list[str]:
@@ -406,6 +437,9 @@ def plans(store: Store, query: Query, after: Key | None) -> list[str]:
         Query(),
         Query(cameras=("gate", "exit")),
         Query(no_plate=True),
+        Query(country="US"),
+        Query(country="US", cameras=("gate",)),
+        Query(states=frozenset({"corrected"})),
         Query(plate="AB123"),
         Query(plate="AB*"),
         Query(plate="*23"),

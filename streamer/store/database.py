@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from streamer import private
@@ -179,9 +180,17 @@ def _engine(url: sa.URL, *, sqlite: bool, name: str, read_only: bool) -> sa.Engi
     except ModuleNotFoundError as error:
         raise MissingPackageError(f"{name}: the driver of this database is missing: pip install {error.name}") from error
     if sqlite:
+        engine.dialect.statement_compiler = _Compiler
         sa.event.listen(engine, "connect", _set_up_sqlite_reader if read_only else _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+class _Compiler(SQLiteCompiler):
+    """Writes hints (``INDEXED BY``), which SQLAlchemy's own leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: sa.FromClause, text: str | None) -> str | None:
+        return text
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

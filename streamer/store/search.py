@@ -27,6 +27,8 @@ FEW_EVENTS: Final = 20_000
 _COUNTED: Final = 20_000
 """Counts for estimates end here."""
 _CHUNK: Final = 500
+_CHANGED: Final[Any] = sa.text("state IN ('corrected', 'withdrawn')")
+"""As in the index, so that it can be taken."""
 
 
 class Search:
@@ -133,13 +135,31 @@ class _Look:
         return found
 
     def _by_time(self, after: Key | None, *where: sa.ColumnElement[bool], index: str = "events_best_time") -> list[sa.Row[Any]]:
+        if self._query.states and self._query.states <= t.CHANGED:
+            return self._each("events_changed", t.events.c.state, sorted(self._query.states), after, *where, *self._of_cameras(), _CHANGED)
+        if self._query.country is not None and (self._cameras is None or not self._few_of_cameras()):
+            countries = _countries(self._connection, self._query.country)
+            return self._each("events_country", t.events.c.country, countries, after, *where, *self._of_cameras())
         if self._cameras is None:
             return self._first(index, after, *where)
-        found = (row for name in self._cameras for row in self._first("events_source", after, t.events.c.source == name, *where))
+        return self._each("events_source", t.events.c.source, self._cameras, after, *where)
+
+    def _each(
+        self, index: str, column: sa.Column[Any], values: Sequence[str], after: Key | None, *where: sa.ColumnElement[bool]
+    ) -> list[sa.Row[Any]]:
+        """Give the newest rows that have one of some values, each looked up in an index that begins with it."""
+        found = (row for value in values for row in self._first(index, after, column == value, *where))
         return _newest_of(found, self._limit)
 
+    def _of_cameras(self) -> list[sa.ColumnElement[bool]]:
+        return [] if self._cameras is None else [t.events.c.source.in_(self._cameras)]
+
+    def _few_of_cameras(self) -> bool:
+        """Say whether the cameras have few events in the span of time."""
+        return self._are_few(*self._of_cameras(), *_span(self._query))
+
     def _by_texts(self, texts: Sequence[str], after: Key | None) -> list[sa.Row[Any]]:
-        where = [] if self._cameras is None else [t.events.c.source.in_(self._cameras)]
+        where = self._of_cameras()
         chunks = (texts[first : first + _CHUNK] for first in range(0, len(texts), _CHUNK))
         found = (row for chunk in chunks for row in self._first("events_text", after, t.events.c.text.in_(chunk), *where))
         return _newest_of(found, self._limit)
@@ -162,8 +182,11 @@ class _Look:
         """Say whether the span of time has few events."""
         if self._query.since is None:
             return False
-        span = sa.select(sa.literal(1)).select_from(t.events).where(*_span(self._query)).limit(FEW_EVENTS + 1).subquery()
-        return int(self._connection.execute(sa.select(sa.func.count()).select_from(span)).scalar_one()) <= FEW_EVENTS
+        return self._are_few(*_span(self._query))
+
+    def _are_few(self, *where: sa.ColumnElement[bool]) -> bool:
+        some = sa.select(sa.literal(1)).select_from(t.events).where(*where).limit(FEW_EVENTS + 1).subquery()
+        return int(self._connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()) <= FEW_EVENTS
 
     def _near(self) -> list[tuple[float, list[str]]]:
         """Give the plates that are near, nearest first."""
@@ -201,12 +224,22 @@ def chosen_sources(connection: sa.Connection, patterns: Sequence[str]) -> list[s
 
 
 def _sources(connection: sa.Connection) -> Iterator[str]:
-    """Give the names of cameras, each by one look into the index: DISTINCT would go through all of it."""
-    name = ""
-    while name is not None:
-        name = connection.execute(sa.select(sa.func.min(t.events.c.source)).where(t.events.c.source > name)).scalar_one()
-        if name is not None:
-            yield name
+    """Give the names of cameras."""
+    return _values(connection, t.events.c.source)
+
+
+def _countries(connection: sa.Connection, country: str) -> list[str]:
+    """Give a country and its parts, as far as there are events from them."""
+    return [one for one in _values(connection, t.events.c.country) if one == country or one.startswith(f"{country}-")]
+
+
+def _values(connection: sa.Connection, column: sa.Column[Any]) -> Iterator[str]:
+    """Give the values of a column, each by one look into its index: DISTINCT would go through all of it."""
+    value: str | None = ""
+    while value is not None:
+        value = connection.execute(sa.select(sa.func.min(column)).where(column > value)).scalar_one()
+        if value is not None:
+            yield value
 
 
 def _conditions(query: Query, snapshot: int) -> Iterator[sa.ColumnElement[bool]]:

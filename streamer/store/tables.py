@@ -11,6 +11,11 @@ _ROWID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _SORTS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text in the order of its code points: beginnings are looked up as ranges."""
 
+_COUNTRY = sa.text("country IS NOT NULL")
+_CHANGED = sa.text("state IN ('corrected', 'withdrawn')")
+CHANGED = frozenset({"corrected", "withdrawn"})
+"""States that few events have: these have an index."""
+
 entries = sa.Table(
     "entries",
     metadata,
@@ -47,6 +52,8 @@ events = sa.Table(
     sa.Index("events_best_time", "best_time", "sequence"),
     sa.Index("events_source", "source", "best_time", "sequence"),
     sa.Index("events_text", "text", "best_time", "sequence"),
+    sa.Index("events_country", "country", "best_time", "sequence", sqlite_where=_COUNTRY, postgresql_where=_COUNTRY),
+    sa.Index("events_changed", "state", "best_time", "sequence", sqlite_where=_CHANGED, postgresql_where=_CHANGED),
     sa.Index("events_previews", "event_id", sqlite_where=sa.text("state = 'preview'"), postgresql_where=sa.text("state = 'preview'")),
 )
 
@@ -199,4 +206,16 @@ removals = sa.Table(
     sa.Column("name", sa.Text, nullable=False),  # of the file, or the event's id
     sa.Column("sequence", sa.BigInteger),  # of the revision
     sa.Column("erased_at", sa.String(27), nullable=False),
+)
+
+timestamps = sa.Table(
+    "timestamps",
+    metadata,
+    # What authorities outside said of the chain (RFC 3161). Not in the chain: each speaks for all entries up to its own.
+    sa.Column("id", _ROWID, primary_key=True, autoincrement=True),
+    sa.Column("entry", sa.BigInteger, nullable=False),  # whose hash was stamped
+    sa.Column("time", sa.String(27), nullable=False),  # that it says
+    sa.Column("authority", sa.Text, nullable=False),  # its address, without credentials
+    sa.Column("answer", sa.LargeBinary, nullable=False),  # TimeStampResp, DER
+    sa.Index("timestamps_entry", "entry"),
 )
