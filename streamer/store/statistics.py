@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final, Literal
 
@@ -22,14 +22,23 @@ BUCKETS: Final = 20
 """Of scores."""
 VISITS: Final = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
 """Classes of how often a plate was seen: from, to (None: and more)."""
-VISITED: Final = 500_000
+VISITED: Final = 200_000
 """Events of a span whose plates are counted without being asked to."""
 FREQUENT: Final = 10
 """Plates that were seen so often have an index."""
 TYPED: Final = "typed"
 
-_Counts = Counter[tuple[str, str, str, str]]
-"""Events by day, camera, kind and value, as in the table of tallies."""
+
+@dataclass(slots=True)
+class _Counts:
+    """Events by period and camera, and by kind and value as in the table of tallies."""
+
+    periods: Counter[tuple[str, str]] = field(default_factory=Counter)
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, other: _Counts) -> None:
+        self.periods.update(other.periods)
+        self.others.update(other.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +115,9 @@ class StatisticsOf:
             seen: Visitors | None = None
             if whole:
                 seen = _all_visitors(connection, most)
-            elif visitors or _number(counts) <= VISITED:
+            elif visitors or counts.periods.total() <= VISITED:
                 seen = _visitors(connection, span, sources, most)
-        return _statistics(counts, by, seen)
+        return _statistics(counts, seen)
 
     def ends(self) -> tuple[str, str] | None:
         """Give the times of the first and of the last event; None if there is none. Raises StoreError."""
@@ -124,12 +133,12 @@ def _counts(connection: sa.Connection, span: Span, sources: Sequence[str] | None
     first = None if span.since is None else _day_from(span.since)
     last = None if span.until is None else span.until[:10]
     if first is not None and last is not None and first >= last:
-        return _of_events(connection, span.since, span.until, sources)
+        return _of_events(connection, span.since, span.until, sources, by)
     counts = _of_tallies(connection, first, last, sources, by)
     if span.since is not None and first != span.since[:10]:
-        counts += _of_events(connection, span.since, first, sources)
+        counts.add(_of_events(connection, span.since, first, sources, by))
     if span.until is not None and last is not None:
-        counts += _of_events(connection, last, span.until, sources)
+        counts.add(_of_events(connection, last, span.until, sources, by))
     return counts
 
 
@@ -145,31 +154,40 @@ def _of_tallies(connection: sa.Connection, first: str | None, last: str | None, 
     where = [] if first is None else [tally.day >= first]
     where += [] if last is None else [tally.day < last]
     where += [] if sources is None else [tally.source.in_(sources)]
-    period = {"month": sa.func.substr(tally.day, 1, 7), "hour_of_day": sa.literal("")}.get(by, tally.day)
-    hours = sa.select(period, tally.source, tally.value if by in ("hour", "hour_of_day") else sa.literal(""), sa.func.sum(tally.events))
-    hours = hours.where(*where, tally.kind == "hour").group_by(sa.literal_column("1"), sa.literal_column("2"), sa.literal_column("3"))
     others = sa.select(tally.kind, tally.value, sa.func.sum(tally.events))
     others = others.where(*where, tally.kind != "hour").group_by(tally.kind, tally.value)
-    counts: _Counts = Counter()
-    for day, source, hour, events in connection.execute(hours):
-        counts[day, source, "hour", hour] += int(events)
-    for kind, value, events in connection.execute(others):
-        counts["", "", kind, value] += int(events)
-    return counts
+    return _Counts(
+        Counter(_periods(connection, [*where, tally.kind == "hour"], by)),
+        Counter({(kind, value): int(events) for kind, value, events in connection.execute(others)}),
+    )
 
 
-def _of_events(connection: sa.Connection, since: str | None, until: str | None, sources: Sequence[str] | None) -> _Counts:
+def _periods(connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], by: Period) -> dict[tuple[str, str], int]:
+    """Give the tallies of hours by period and camera."""
+    tally = t.tallies.c
+    if by != "hour":
+        period = {"day": tally.day, "month": sa.func.substr(tally.day, 1, 7), "hour_of_day": tally.value}[by]
+        query = sa.select(period, tally.source, sa.func.sum(tally.events)).where(*where)
+        rows = connection.execute(query.group_by(sa.literal_column("1"), sa.literal_column("2")))
+        return {(period, source): int(events) for period, source, events in rows}
+    # Years have hundreds of thousands of hours and cameras: a row for a day and camera takes a third of the time of one for each hour.
+    hours = sa.func.aggregate_strings(tally.value + "=" + sa.cast(tally.events, sa.Text), ",")
+    days = sa.select(tally.day, tally.source, hours).where(*where).group_by(tally.day, tally.source)
+    return {(f"{day}T{one[:2]}", source): int(one[3:]) for day, source, hours in connection.execute(days).all() for one in hours.split(",")}
+
+
+def _of_events(connection: sa.Connection, since: str | None, until: str | None, sources: Sequence[str] | None, by: Period) -> _Counts:
     """Count the events themselves; times may be days."""
     event = t.events.c
     hour = sa.func.substr(event.best_time, 1, 13)
     twentieth = sa.cast(sa.func.round(event.score * 10_000), sa.Integer).op("/")(10_000 // BUCKETS)
     keys = (hour, event.source, event.text.is_(None), twentieth, event.reason, event.country)
     query = sa.select(*keys, sa.func.count()).where(*_held(since, until, sources))
-    counts: _Counts = Counter()
+    counts = _Counts()
     for moment, source, plateless, score, reason, country, number in connection.execute(_indexed(query, sources).group_by(*keys)):
-        counts[moment[:10], source, "hour", moment[11:]] += number
+        counts.periods[_period(moment, by), source] += number
         for kind, value in _kinds(plateless, score, reason, country):
-            counts["", "", kind, value] += number
+            counts.others[kind, value] += number
     return counts
 
 
@@ -235,26 +253,19 @@ def _visitors(connection: sa.Connection, span: Span, sources: Sequence[str] | No
     return Visitors(sum(by_times.values()), by_times, named)
 
 
-def _number(counts: _Counts) -> int:
-    return sum(events for (_, _, kind, _), events in counts.items() if kind == "hour")
-
-
-def _statistics(counts: _Counts, by: Period, visitors: Visitors | None) -> Statistics:
-    by_period: Counter[tuple[str, str]] = Counter()
+def _statistics(counts: _Counts, visitors: Visitors | None) -> Statistics:
     by_score, others = [0] * BUCKETS, {"reason": Counter[str](), "country": Counter[str]()}
     typed = 0
-    for (day, source, kind, value), events in counts.items():
-        if kind == "hour":
-            by_period[_period(day, value, by), source] += events
-        elif kind != "score":
+    for (kind, value), events in counts.others.items():
+        if kind != "score":
             others[kind][value] += events
         elif value == TYPED:
             typed += events
         else:
             by_score[min(int(value), BUCKETS - 1)] += events
     return Statistics(
-        events=sum(by_period.values()),
-        by_period=dict(sorted(by_period.items())),
+        events=counts.periods.total(),
+        by_period={key: counts.periods[key] for key in sorted(counts.periods)},
         by_score=by_score,
         typed=typed,
         by_reason=dict(others["reason"].most_common()),
@@ -263,5 +274,6 @@ def _statistics(counts: _Counts, by: Period, visitors: Visitors | None) -> Stati
     )
 
 
-def _period(day: str, hour: str, by: Period) -> str:
-    return {"hour": f"{day}T{hour}", "day": day, "month": day[:7], "hour_of_day": hour}[by]
+def _period(hour: str, by: Period) -> str:
+    """Give the period that an hour (``2026-05-01T08``) is in."""
+    return {"hour": hour, "day": hour[:10], "month": hour[:7], "hour_of_day": hour[11:]}[by]
