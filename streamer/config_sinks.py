@@ -1,134 +1,51 @@
-"""What a user may write about where events go, beside the log."""
+"""What a user may write about where events go, beside the log: each kind of sink. What they have in common: ``config_sink_section``."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from string import Formatter
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, JsonValue, SecretStr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
-from streamer.config_section import Fraction, Seconds, Section, in_order
-from streamer.payloads import paths_in
+from streamer.config_section import Seconds
+from streamer.config_sink_section import AccountSection, HttpUrl, Port, SinkSection, wrong
 
-State = Literal["preview", "final", "withdrawn", "corrected"]
-
-_FIELD = r"^[^\x00-\x1f{}]{1,100}$"
-
-
-def _wrong(what: str, why: str = "") -> PydanticCustomError:
-    return PydanticCustomError("bad_pattern", what + "{why}", {"why": why})
-
-
-def _template_field(text: str) -> str:
-    try:
-        paths_in(text)
-    except ValueError as error:
-        raise _wrong("", str(error)) from None
-    return text
-
-
-def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, has_user = parts.hostname, parts.username is not None
-    except ValueError:
-        raise _wrong("must be an address such as https://host/path") from None
-    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
-        raise _wrong("must be an address such as https://host/path")
-    if has_user:
-        raise _wrong("must not hold a user or password: use the key token_file")
-    return url
+PREFIX_FIELDS = ("source", "year", "month", "day", "hour")
+"""What may stand in ``prefix``: nothing of a plate, and nothing that is not known any more when an event was erased."""
 
 
 def _factory(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
-        raise _wrong("must be written module:function, as in mypackage.sinks:make")
+        raise wrong("must be written module:function, as in mypackage.sinks:make")
     return text
 
 
 def _topic(text: str) -> str:
     if re.search(r"[+#\x00]", text) or text.startswith(("/", "$")) or text.endswith("/"):
-        raise _wrong("must be the beginning of a topic, without + and #, and without / at its ends")
+        raise wrong("must be the beginning of a topic, without + and #, and without / at its ends")
     return text
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url), Field(description="an address such as https://host/path")]
-Template = dict[Annotated[str, Field(pattern=_FIELD)], Annotated[str, AfterValidator(_template_field)]]
-Port = Annotated[int, Field(ge=1, le=65535)]
+def _only_host(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise wrong("must be a host, as in https://s3.example.org; the bucket has a key of its own")
+    return url
 
 
-class FilterConfig(Section):
-    """Which events a sink gets: those that fulfil all of it."""
-
-    states: tuple[State, ...] = ("final", "corrected")
-    """Previews and withdrawals are there only with ``events.states: all``."""
-    cameras: tuple[str, ...] = ()
-    """Names with ``*`` and ``?``; empty: all."""
-    min_score: Fraction = 0.0
-    """Least score of the plate."""
-    with_plate: bool = False
-    """Leave out vehicles whose plate could not be read."""
-
-
-class RetryConfig(Section):
-    """What happens to what a sink does not take."""
-
-    backoff_min_s: float = Field(default=0.5, gt=0)
-    backoff_max_s: float = Field(default=60.0, gt=0)
-    """Waits between attempts double from the one to the other."""
-    give_up_after_s: Annotated[float, Field(gt=0)] | None = None
-    """An event that has waited so long for a sink that fails becomes a dead letter; without it the sink is waited for, in order."""
-    on_refusal: Literal["dead_letter", "block"] = "dead_letter"
-    """What becomes of an event that the sink will not take: it is put aside, or it holds up those behind it."""
-    refused_attempts: int = Field(default=3, ge=1)
-    """So often it is refused before it is put aside."""
-
-    @field_validator("backoff_max_s")
-    @classmethod
-    def _in_order(cls, value: float, info: ValidationInfo) -> float:
-        return in_order(value, info, "backoff_min_s")
-
-
-class SinkSection(Section):
-    """What every sink has."""
-
-    start: Literal["now", "beginning"] = "now"
-    """Where a sink of a new name begins: with what comes from now on, or with all that the store has."""
-    filter: FilterConfig = FilterConfig()
-    template: Template = Field(default={})
-    """What is sent instead of the event: field name -> text with ``{path}`` of the event in it; a lone ``{path}`` keeps its kind."""
-    retry: RetryConfig = RetryConfig()
-
-    secrets: ClassVar[tuple[str, ...]] = ()
-    """Keys that may be given as they are, by NAME_file or by NAME_env."""
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _one_secret(cls, value: Any, info: ValidationInfo) -> Any:
-        name = (info.field_name or "").removesuffix("_env")
-        if name == info.field_name or name not in cls.secrets:
-            return value
-        given = [key for key in (name, f"{name}_file") if info.data.get(key) is not None] + [f"{name}_env"] * (value is not None)
-        if len(given) > 1:
-            raise _wrong("only one may be given of ", ", ".join(given))
-        return value
-
-
-class AccountSection(SinkSection):
-    """A sink that a server takes events for from those that it knows."""
-
-    ca_file: Path | None = None
-    user: str | None = None
-    password: SecretStr | None = None
-    """Better: ``password_file`` or ``password_env``."""
-    password_file: Path | None = None
-    password_env: str | None = None
-    timeout_s: float = Field(default=5.0, gt=0)
-
-    secrets: ClassVar[tuple[str, ...]] = ("password",)
+def _object_prefix(text: str) -> str:
+    try:
+        fields = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(text) if name is not None]
+    except ValueError:
+        raise wrong("has a brace too much or too few") from None
+    if any(name not in PREFIX_FIELDS or spec or conversion for name, spec, conversion in fields):
+        raise wrong("may have in braces: ", ", ".join(f"{{{name}}}" for name in PREFIX_FIELDS))
+    if not re.fullmatch(r"[A-Za-z0-9._/{}-]*", text) or text.startswith("/") or text.endswith("/") or "//" in text:
+        raise wrong("must be letters, digits, '.', '_', '-' and '/' within")
+    return text
 
 
 class JsonlSinkConfig(SinkSection):
@@ -147,7 +64,7 @@ class JsonlSinkConfig(SinkSection):
     @classmethod
     def _no_template(cls, value: dict[str, str]) -> dict[str, str]:
         if value:
-            raise _wrong("a log holds events as they were recorded: use another type of sink")
+            raise wrong("a log holds events as they were recorded: use another type of sink")
         return value
 
 
@@ -272,7 +189,7 @@ class KafkaSinkConfig(AccountSection):
     @classmethod
     def _some_broker(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
-            raise _wrong("must name a broker at least, host:port")
+            raise wrong("must name a broker at least, host:port")
         return value
 
 
@@ -288,6 +205,54 @@ class PostgresqlSinkConfig(AccountSection):
     tls: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
     """As libpq's sslmode."""
     user: str = Field(min_length=1)
+
+
+class S3SinkConfig(SinkSection):
+    """A bucket of S3-compatible storage: of each event, its evidence and the event as JSON."""
+
+    type: Literal["s3"]
+    bucket: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="the name of a bucket: small letters, digits, '-' and '.'"
+    )
+    endpoint: Annotated[HttpUrl, AfterValidator(_only_host)] = "https://s3.amazonaws.com"
+    region: str = Field(default="us-east-1", min_length=1)
+    path_style: bool | None = None
+    """Whether the bucket stands in the path (true) or in the host's name (false); without it, as is usual at the endpoint."""
+    prefix: Annotated[str, AfterValidator(_object_prefix)] = "{year}/{month}/{day}"
+    """Objects are called PREFIX/EVENT_ID/..., with {source} and, of when the event was made (UTC), {year}, {month}, {day}, {hour} in it."""
+    access_key: str = Field(min_length=1)
+    secret_key: SecretStr | None = None
+    """Better: ``secret_key_file`` or ``secret_key_env``."""
+    secret_key_file: Path | None = None
+    secret_key_env: str | None = None
+    ca_file: Path | None = None
+    verify_tls: bool = True
+    timeout_s: float = Field(default=10.0, gt=0)
+    """For connecting, and again for the answer."""
+    encryption: Literal["none", "s3", "kms"] = "none"
+    """By the server: with keys of its own, or with ``kms_key``."""
+    kms_key: str | None = Field(default=None, min_length=1)
+    lock: Literal["none", "governance", "compliance"] = "none"
+    """Object lock: nobody can change or delete what was sent for ``lock_days``; the bucket must have been made for it."""
+    lock_days: float = Field(default=30.0, gt=0)
+    forget: bool = False
+    """Delete there, in all versions, what is erased or purged here."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("secret_key",)
+
+    @field_validator("kms_key")
+    @classmethod
+    def _key_is_used(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("encryption") != "kms":
+            raise wrong("needs encryption: kms")
+        return value
+
+    @field_validator("forget")
+    @classmethod
+    def _can_be_deleted(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("lock", "none") != "none":
+            raise wrong("cannot be true with a lock: what is locked cannot be deleted")
+        return value
 
 
 class PythonSinkConfig(SinkSection):
@@ -313,6 +278,7 @@ SinkConfig = Annotated[
     | NatsSinkConfig
     | KafkaSinkConfig
     | PostgresqlSinkConfig
+    | S3SinkConfig
     | PythonSinkConfig,
     Field(discriminator="type"),
 ]

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any, Final, Literal
 
 from streamer.errors import RefusedError, SinkError, StoreError
-from streamer.outgoing import EventSink, Outgoing, RetryPolicy, SinkActivity, SinkSnapshot
+from streamer.outgoing import EventSink, Outgoing, RetryPolicy, SinkActivity, SinkSnapshot, Skipping
 from streamer.payloads import without_plates
 from streamer.store import StoredEvent
 from streamer.store.deliveries import Burial, DeadLetter, Deliveries
@@ -151,6 +151,7 @@ class Courier:
                 dead_letters=self._dead,
                 failure=self._failure,
                 alive=alive,
+                skipped=self._route.sink.skipped if isinstance(self._route.sink, Skipping) else 0,
             )
 
     def _deliver_page(self, stop: Stop) -> bool:

@@ -19,7 +19,7 @@ from streamer.config import LOG_NAME, Config
 from streamer.courier import Courier
 from streamer.errors import UsageError
 from streamer.outgoing import SinkSnapshot
-from streamer.routes import route_of
+from streamer.routes import copies_of, route_of
 from streamer.signing import signer_in
 from streamer.sink_table import plain, seconds
 from streamer.sinks import make_sink
@@ -66,7 +66,7 @@ def run_retry(config: Config, directory: Path, sink: str, errand: audit.Errand) 
     _check(config, directory, sink)
     with Store(directory / STORE, signer_in(directory), alone=False) as store:
         dead = Deliveries(store).count_dead().get(sink, 0)
-        state = _work(config, Deliveries(store), sink, lambda: _note(store, directory, errand, "retry", sink, dead), dead=True)
+        state = _work(config, directory, Deliveries(store), sink, lambda: _note(store, directory, errand, "retry", sink, dead), dead=True)
     sys.stderr.write(f"{sink}: {state.delivered} of its dead letters delivered, {state.dead_letters} left{_why(state)}\n")
     return 1 if state.dead_letters else 0
 
@@ -77,7 +77,7 @@ def run_send(config: Config, directory: Path, sink: str, errand: audit.Errand) -
     with Store(directory / STORE, signer_in(directory)) as store:
         deliveries = Deliveries(store)
         behind = store.last_sequence() - (deliveries.cursor(sink) or 0)
-        state = _work(config, deliveries, sink, lambda: _note(store, directory, errand, "send", sink, behind), dead=False)
+        state = _work(config, directory, deliveries, sink, lambda: _note(store, directory, errand, "send", sink, behind), dead=False)
         left = store.last_sequence() - (deliveries.cursor(sink) or 0)
     sys.stderr.write(f"{sink}: {state.delivered} events delivered, {left} left{_why(state)}\n")
     return 1 if left else 0
@@ -103,9 +103,13 @@ def rows_of(config: Config, deliveries: Deliveries, now: datetime) -> list[SinkR
     ]
 
 
-def _work(config: Config, deliveries: Deliveries, name: str, note: Callable[[], None], *, dead: bool) -> SinkSnapshot:
+def _work(
+    config: Config, directory: Path, deliveries: Deliveries, name: str, note: Callable[[], None], *, dead: bool
+) -> SinkSnapshot:
     section = config.sinks[name]
-    sink = make_sink(name, section, tuple(config.cameras), beside=True)
+    sink = make_sink(
+        name, section, tuple(config.cameras), beside=True, directory=directory, erased=copies_of(name, section, deliveries.store)
+    )
     note()
     courier = Courier(route_of(name, section, sink), deliveries)
     try:

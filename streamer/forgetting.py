@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from streamer.config import Config
-from streamer.config_sinks import CsvSinkConfig, JsonlSinkConfig
+from streamer.config_sinks import CsvSinkConfig, JsonlSinkConfig, S3SinkConfig
 from streamer.privacy import Disclosure, Limits
 from streamer.privacy_keys import EVENT_KEYS, KeyFile
 from streamer.purge import Pause, Purge, Purged, PurgeThread
@@ -30,6 +30,7 @@ class Forgetting:
         self._store = store
         self._folder = folder
         self._logs = log_folders(config)
+        self._copies = forgetful_sinks(config)
         self._clock = clock
         self._keys = key_file(config, folder, clock) if config.privacy.mode == "pseudonymous" else None
         self._rotate()
@@ -57,7 +58,7 @@ class Forgetting:
 
     def purge(self, pause: Pause) -> Purge:
         """Give what erases in the folder and the logs of the configuration."""
-        return Purge(self._store, self._folder, clock=self._clock, pause=pause, logs=self._logs)
+        return Purge(self._store, self._folder, clock=self._clock, pause=pause, logs=self._logs, copies=self._copies)
 
     def _work(self, pause: Pause) -> Purged:
         self._rotate()
@@ -76,6 +77,11 @@ def limits_of(retention: dict[str, float | None]) -> Limits:
 def key_file(config: Config, folder: Path, clock: Callable[[], datetime] = _utc_now) -> KeyFile:
     """Give the keys of the pseudonyms in events. Raises StoreError, UsageError."""
     return KeyFile(config.privacy.key_file or folder / EVENT_KEYS, clock)
+
+
+def forgetful_sinks(config: Config) -> tuple[str, ...]:
+    """Give the names of the sinks that delete copies of what is erased."""
+    return tuple(name for name, sink in config.sinks.items() if isinstance(sink, S3SinkConfig) and sink.forget)
 
 
 def log_folders(config: Config) -> tuple[Path, ...]:

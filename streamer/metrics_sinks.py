@@ -19,6 +19,7 @@ _FAMILIES: Final[tuple[tuple[_Family, str, str, Callable[[SinkSnapshot], float]]
     (GaugeMetricFamily, "sink_failing", "1 while the sink fails.", lambda sink: sink.failure is not None or not sink.alive),
     (CounterMetricFamily, "sink_delivered", "Events that the sink took.", lambda sink: sink.delivered),
     (CounterMetricFamily, "sink_errors", "Attempts that failed.", lambda sink: sink.errors),
+    (CounterMetricFamily, "sink_skipped", "Files of evidence erased before they could be sent.", lambda sink: sink.skipped),
 )
 
 

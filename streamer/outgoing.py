@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,37 @@ class EventSink(Protocol):
         """Let go of everything. Idempotent; ``send`` may come again all the same. Raises SinkError."""
 
 
+@runtime_checkable
+class Skipping(Protocol):
+    """A sink that leaves out what was erased before it could be sent, and counts it."""
+
+    skipped: int
+    """Since the program began."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedCopy:
+    """An event, or its pictures, that was erased here, and whose copies a sink is to delete."""
+
+    id: int
+    event_id: str
+    source: str
+    pictures_only: bool
+    """The event stays."""
+    erased_at: str
+    """UTC, as in the event."""
+
+
+class Copies(Protocol):
+    """What a sink that deletes copies has to do. Raises StoreError."""
+
+    def due(self, limit: int, after: int) -> Sequence[ErasedCopy]:
+        """Give what was erased, oldest first, with ids above ``after``."""
+
+    def done(self, copies: Sequence[ErasedCopy]) -> None:
+        """Take that there is nothing of it left, and nothing can come any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """What happens to what a sink does not take."""
@@ -98,3 +129,5 @@ class SinkSnapshot:
     """Why it fails, in words, without credentials; None while it does not."""
     alive: bool
     """Its thread runs."""
+    skipped: int = 0
+    """Files of evidence that were erased before they could be sent."""

@@ -18,7 +18,7 @@ from streamer import audit, private, subject
 from streamer.config import Config
 from streamer.errors import StoreError, UsageError
 from streamer.events import utc_text
-from streamer.forgetting import limits_of, log_folders
+from streamer.forgetting import forgetful_sinks, limits_of, log_folders
 from streamer.plates import fold, normalise
 from streamer.privacy import KeyRing, Limits
 from streamer.privacy_keys import EVENT_KEYS, keys_held
@@ -154,7 +154,7 @@ def _opened(folder: Path) -> Store:
 
 
 def _purge(store: Store, folder: Path, config: Config) -> Purge:
-    return Purge(store, folder, clock=_now, pause=_pause, logs=log_folders(config))
+    return Purge(store, folder, clock=_now, pause=_pause, logs=log_folders(config), copies=forgetful_sinks(config))
 
 
 def _naming(store: Store, folder: Path, config: Config, plate: str) -> list[str]:

@@ -82,11 +82,12 @@ class Purge:
         clock: Callable[[], datetime],
         pause: Pause,
         logs: Sequence[Path] = (),
+        copies: Sequence[str] = (),
     ) -> None:
-        """Take the record, its folder, now (aware), how to wait, and further folders with logs or tables."""
+        """Take the record, its folder, now (aware), how to wait, further folders with logs or tables, and sinks that delete copies."""
         self._store = store
         self._retention = Retention(store)
-        self._erasures = Erasures(store)
+        self._erasures = Erasures(store, copies)
         self._folder = folder
         self._clock = clock
         self._pause = pause

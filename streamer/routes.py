@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from streamer.config import Config
-from streamer.config_sinks import CsvSinkConfig, JsonlSinkConfig, SinkConfig
+from streamer.config_sinks import CsvSinkConfig, JsonlSinkConfig, S3SinkConfig, SinkConfig
+from streamer.copies import ErasedCopies
 from streamer.courier import Courier, Route
 from streamer.delivery import SinkThread, SinkThreads
 from streamer.errors import UsageError
@@ -29,10 +30,15 @@ def build_sinks(config: Config, store: Store, directory: Path) -> SinkThreads:
     deliveries = Deliveries(store)
     threads = []
     for name, section in config.sinks.items():
-        sink = make_sink(name, section, tuple(config.cameras))
+        sink = make_sink(name, section, tuple(config.cameras), directory=directory, erased=copies_of(name, section, store))
         courier = Courier(route_of(name, section, sink), deliveries)
         threads.append(SinkThread(name, courier, patience_s=sink.patience_s))
     return SinkThreads(threads)
+
+
+def copies_of(name: str, config: SinkConfig, store: Store) -> ErasedCopies | None:
+    """Give what a sink has to delete, None if it deletes nothing."""
+    return ErasedCopies(store, name) if isinstance(config, S3SinkConfig) and config.forget else None
 
 
 def route_of(name: str, config: SinkConfig, sink: EventSink) -> Route:

@@ -75,6 +75,15 @@ def nats_server(folder: Path, *settings: str) -> Server:
     return Server([*command, *settings], port)
 
 
+def s3_server() -> Server:
+    """A server of S3 that keeps everything in memory: moto's. It runs in an environment of its own, see .ci/run."""
+    found = shutil.which("moto_server")
+    if found is None:
+        pytest.skip("needs the program moto_server (in a virtual environment of its own: pip install 'moto[s3]' flask flask-cors)")
+    port = free_port()
+    return Server([found, "-H", "127.0.0.1", "-p", str(port)], port)
+
+
 class Postgres(Server):
     """A cluster of PostgreSQL of its own, with a user ``anpr`` whose password is ``hunter2``. It does not run as root."""
 

@@ -10,15 +10,8 @@ import pytest
 
 from streamer.config import Config
 from streamer.config_file import check, load_config
-from streamer.config_sinks import (
-    CsvSinkConfig,
-    FilterConfig,
-    MqttSinkConfig,
-    RetryConfig,
-    SinkConfig,
-    SinkSection,
-    WebhookSinkConfig,
-)
+from streamer.config_sink_section import FilterConfig, RetryConfig, SinkSection
+from streamer.config_sinks import CsvSinkConfig, MqttSinkConfig, SinkConfig, WebhookSinkConfig
 
 
 def write(folder: Path, text: str) -> Path:
@@ -52,7 +45,7 @@ def test_each_type_has_keys_of_its_own(tmp_path: Path) -> None:
     [
         ("a: {type: mqtt}", "sinks.a.host", "is missing; it must be text"),
         ("a: {type: mqtt, host: x, hots: y}", "sinks.a.hots", r"unknown key; did you mean 'host'\?"),
-        ("a: {}", "sinks.a.type", "must be one of csv, jsonl, kafka, mqtt, nats, postgresql, python, redis, syslog, webhook"),
+        ("a: {}", "sinks.a.type", "must be one of csv, jsonl, kafka, mqtt, nats, postgresql, python, redis, s3, syslog, webhook"),
         ("a: {type: mqt}", "sinks.a.type", r"must be one of .*; did you mean 'mqtt'\?"),
         ("a: 3", "sinks.a", "must be a section"),
         ("a b: {type: csv, directory: x}", "sinks.a b", "a source's name begins with"),
@@ -73,6 +66,13 @@ def test_each_type_has_keys_of_its_own(tmp_path: Path) -> None:
         ("a: {type: webhook, url: 'https://h/', token_file: a, token_env: B}", "sinks.a.token_env", "only one may be given"),
         ("a: {type: mqtt, host: x, topic: 'a/#'}", "sinks.a.topic", "without \\+ and #"),
         ("a: {type: python, factory: x}", "sinks.a.factory", "module:function"),
+        ("a: {type: s3, bucket: A, access_key: k}", "sinks.a.bucket", "the name of a bucket"),
+        ("a: {type: s3, bucket: abc, access_key: k, endpoint: 'https://h/b'}", "sinks.a.endpoint", "the bucket has a key of its own"),
+        ("a: {type: s3, bucket: abc, access_key: k, prefix: '{plate}'}", "sinks.a.prefix", "may have in braces: {source}"),
+        ("a: {type: s3, bucket: abc, access_key: k, prefix: '/a'}", "sinks.a.prefix", "within"),
+        ("a: {type: s3, bucket: abc, access_key: k, prefix: '{'}", "sinks.a.prefix", "a brace too much"),
+        ("a: {type: s3, bucket: abc, access_key: k, kms_key: x}", "sinks.a.kms_key", "needs encryption: kms"),
+        ("a: {type: s3, bucket: abc, access_key: k, lock: governance, forget: true}", "sinks.a.forget", "what is locked cannot be deleted"),
         ("a: {type: kafka, brokers: [x]}", "sinks.a.brokers.0", "must be host:port"),
         ("a: {type: kafka, brokers: []}", "sinks.a.brokers", "must name a broker"),
         ("a: {type: postgresql, host: x, database: d, user: u, table: 'a b'}", "sinks.a.table", "a name, or schema.name"),
@@ -130,8 +130,10 @@ EXAMPLES = {
     "start",
     "brokers",
     "database",
+    "bucket",
+    "access_key",
 }
-SECRETS = re.compile(r"^ +#? *(secret|token|password)(_env)?: ")
+SECRETS = re.compile(r"^ +#? *(secret|token|password|secret_key)(_env)?: ")
 
 
 def test_the_example_names_every_key_of_every_sink_at_its_default(tmp_path: Path, root: Path) -> None:

@@ -25,7 +25,8 @@ ROOMS: dict[str, set[str]] = {
     "config_section": set(),
     "config_cameras": {"config_section"},
     "payloads": set(),
-    "config_sinks": {"config_section", "payloads"},
+    "config_sink_section": {"config_section", "payloads"},
+    "config_sinks": {"config_section", "config_sink_section"},
     "config_privacy": {"config_section"},
     "config_evidence": {"config_section", "config_cameras"},
     "config": {"errors", "config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"},
@@ -99,12 +100,25 @@ ROOMS: dict[str, set[str]] = {
     "outgoing": set(),
     "courier": {"errors", "outgoing", "payloads", "store"},
     "delivery": {"types", "ports", "errors", "outgoing", "courier", "store"},
-    "sinks": {"types", "ports", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "private", "linefiles"},
+    "sinks": {
+        "types",
+        "ports",
+        "errors",
+        "outgoing",
+        "payloads",
+        "config",
+        "config_sink_section",
+        "config_sinks",
+        "events",
+        "private",
+        "linefiles",
+    },
     "configentry": {"events"},
     "verify": {"chain", "configentry", "signing", "events"},
     "package": {"chain", "sealing", "signing", "verify"},
     "eventreport": {"events", "sealing"},
-    "routes": {"errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
+    "copies": {"outgoing", "store"},
+    "routes": {"copies", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
     # privacy
     "privacy": {"types", "events", "plates"},
     "privacy_keys": {"errors", "private", "privacy"},
@@ -193,7 +207,7 @@ ROOMS["privacy_cli"] = {"privacy_commands", "cli_options", "config", "config_fil
 ROOMS["__init__"] = {*ROOMS}
 
 CONFIGURATION = {"config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"}
-CONFIGURATION |= {"config", "config_file", "config_messages"}
+CONFIGURATION |= {"config_sink_section", "config", "config_file", "config_messages"}
 
 # Libraries and the only rooms that know them. Whoever is not named here is small, or used everywhere.
 LIBRARIES: dict[str, set[str]] = {
@@ -214,6 +228,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyrage": {"sealing"},
     "pytesseract": {"reader"},
     "confluent_kafka": {"sinks"},
+    "minio": {"sinks"},
     "httpx": {"sinks"},
     "paho": {"sinks"},
     "psycopg": {"sinks"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from streamer.config_sinks import (
     CsvSinkConfig,
@@ -13,14 +14,23 @@ from streamer.config_sinks import (
     PostgresqlSinkConfig,
     PythonSinkConfig,
     RedisSinkConfig,
+    S3SinkConfig,
     SinkConfig,
     SyslogSinkConfig,
     WebhookSinkConfig,
 )
-from streamer.outgoing import EventSink
+from streamer.outgoing import Copies, EventSink
 
 
-def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = (), *, beside: bool = False) -> EventSink:
+def make_sink(
+    name: str,
+    config: SinkConfig,
+    cameras: Sequence[str] = (),
+    *,
+    beside: bool = False,
+    directory: Path = Path(),
+    erased: Copies | None = None,
+) -> EventSink:
     """Give the sink of a configuration; it connects when it has something to send.
 
     Args:
@@ -28,6 +38,8 @@ def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = (), *, bes
         config: its section.
         cameras: those that there are; others may come with events.
         beside: the program may run meanwhile with the same sink: this one must not take its place.
+        directory: of the record, where the evidence lies.
+        erased: what a sink that deletes copies has to delete.
 
     Raises:
         UsageError: a secret or a certificate cannot be had, or the user's own sink cannot be made.
@@ -56,6 +68,10 @@ def make_sink(name: str, config: SinkConfig, cameras: Sequence[str] = (), *, bes
             return MqttSink(name, config, cameras, beside=beside)
         case RedisSinkConfig() | NatsSinkConfig() | KafkaSinkConfig() | PostgresqlSinkConfig():
             return _make_server_sink(name, config)
+        case S3SinkConfig():
+            from streamer.sinks.s3 import S3Sink
+
+            return S3Sink(name, config, directory, erased)
         case PythonSinkConfig():
             from streamer.sinks.python import PythonSink
 

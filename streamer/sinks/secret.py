@@ -7,7 +7,7 @@ import os
 import ssl
 from pathlib import Path
 
-from streamer.config_sinks import SinkSection
+from streamer.config_sink_section import SinkSection
 from streamer.errors import UsageError
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -77,8 +77,10 @@ class _MovedError(Exception):
 class Erasures:
     """What is erased, and what that leaves to do. All methods may be called from any thread; all raise StoreError."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, copies: Sequence[str] = ()) -> None:
+        """Take the record, and the names of sinks that delete their copies of what is erased: it is noted for them, too."""
         self._store = store
+        self._copies = tuple(copies)
 
     def erase(self, event_ids: Sequence[str], why: str, at: str) -> Erased:
         """Erase events with all revisions: contents, rows, pictures, dead letters, reviews. Those that are held or still go on stay.
@@ -135,7 +137,10 @@ class Erasures:
                 files = [{"kind": "file", "name": name, "erased_at": at} for name in sorted({file for _, _, file in chosen.pictures})]
                 if files:
                     connection.execute(sa.insert(t.removals), files)
+                copies = self._copies_of(connection, chosen, content=content, at=at)
                 rest(connection, chosen)
+                if copies:
+                    connection.execute(sa.insert(t.removals), copies)
 
             try:
                 self._store.append_entries(ERASURE, [_erasure(entries, chosen.pictures, why, at)], also)
@@ -143,6 +148,24 @@ class Erasures:
                 continue
             return chosen
         raise StoreError(f"{self._store.name}: the event store cannot be written: what was to be erased changed again and again")
+
+    def _copies_of(self, connection: sa.Connection, chosen: _Chosen, *, content: bool, at: str) -> list[dict[str, Any]]:
+        """Give what each sink will have to delete; the events are still there."""
+        if not self._copies or not chosen.events:
+            return []
+        where = t.events.c.event_id.in_(chosen.events)
+        rows = connection.execute(sa.select(t.events.c.event_id, sa.func.min(t.events.c.source)).where(where).group_by(t.events.c.event_id))
+        told = [(event_id, source) for event_id, source in rows]
+        what = "event" if content else "pictures"
+        names = [f"{sink} {what} {event_id} {source}" for sink in self._copies for event_id, source in told]
+        return [{"kind": "copies", "name": name, "erased_at": at} for name in names]
+
+    def copies(self, sink: str, limit: int, after: int = 0) -> list[Removal]:
+        """Give what a sink has to delete, oldest first; a name: sink, ``event`` or ``pictures``, event's id, source."""
+        query = sa.select(t.removals.c.id, t.removals.c.name, t.removals.c.sequence, t.removals.c.erased_at)
+        query = query.where(t.removals.c.kind == "copies", t.removals.c.id > after, t.removals.c.name.startswith(f"{sink} ", autoescape=True))
+        with self._store.transaction("read") as connection:
+            return [Removal(*row) for row in connection.execute(query.order_by(t.removals.c.id).limit(limit))]
 
     def removals(self, kind: Literal["file", "lines"], limit: int, after: int = 0) -> list[Removal]:
         """Give what is to be deleted outside of the database, oldest first."""
@@ -171,8 +194,14 @@ class Erasures:
 
     def lines_removed(self, removals: Sequence[Removal]) -> None:
         """Forget the lines of erased events: no log has them any more."""
+        self.forget([one.id for one in removals])
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Forget what was to be deleted outside of the database: it is."""
+        if not ids:
+            return
         with self._store.transaction("written") as connection:
-            _each(connection, [one.id for one in removals], lambda part: sa.delete(t.removals).where(t.removals.c.id.in_(part)))
+            _each(connection, ids, lambda part: sa.delete(t.removals).where(t.removals.c.id.in_(part)))
 
 
 def _choose(connection: sa.Connection, event_ids: Sequence[str]) -> _Chosen:
