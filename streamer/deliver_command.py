@@ -103,9 +103,7 @@ def rows_of(config: Config, deliveries: Deliveries, now: datetime) -> list[SinkR
     ]
 
 
-def _work(
-    config: Config, directory: Path, deliveries: Deliveries, name: str, note: Callable[[], None], *, dead: bool
-) -> SinkSnapshot:
+def _work(config: Config, directory: Path, deliveries: Deliveries, name: str, note: Callable[[], None], *, dead: bool) -> SinkSnapshot:
     section = config.sinks[name]
     sink = make_sink(
         name, section, tuple(config.cameras), beside=True, directory=directory, erased=copies_of(name, section, deliveries.store)

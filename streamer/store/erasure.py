@@ -163,7 +163,9 @@ class Erasures:
     def copies(self, sink: str, limit: int, after: int = 0) -> list[Removal]:
         """Give what a sink has to delete, oldest first; a name: sink, ``event`` or ``pictures``, event's id, source."""
         query = sa.select(t.removals.c.id, t.removals.c.name, t.removals.c.sequence, t.removals.c.erased_at)
-        query = query.where(t.removals.c.kind == "copies", t.removals.c.id > after, t.removals.c.name.startswith(f"{sink} ", autoescape=True))
+        query = query.where(
+            t.removals.c.kind == "copies", t.removals.c.id > after, t.removals.c.name.startswith(f"{sink} ", autoescape=True)
+        )
         with self._store.transaction("read") as connection:
             return [Removal(*row) for row in connection.execute(query.order_by(t.removals.c.id).limit(limit))]
 

@@ -202,7 +202,9 @@ removals = sa.Table(
     metadata,
     # What is left to do after an erasure, outside of the database; written in its transaction, so no crash loses it. No plates in it.
     sa.Column("id", _ROWID, primary_key=True, autoincrement=True),
-    sa.Column("kind", sa.String(8), nullable=False),  # ``file``: of evidence; ``lines``: of an event in logs and tables; ``copies``: at a sink
+    sa.Column(
+        "kind", sa.String(8), nullable=False
+    ),  # ``file``: of evidence; ``lines``: of an event in logs and tables; ``copies``: at a sink
     sa.Column("name", sa.Text, nullable=False),  # of the file, or the event's id; of copies: sink, what, event's id, source
     sa.Column("sequence", sa.BigInteger),  # of the revision
     sa.Column("erased_at", sa.String(27), nullable=False),
