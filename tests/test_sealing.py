@@ -148,6 +148,9 @@ def test_what_comes_again_is_sealed_once(tmp_path: Path, make_passage: Callable[
     (tmp_path / crop.file).write_bytes(b"damaged")
     ((again, _),) = folder.save([full(make_passage)])
     assert again.file != crop.file
+    late = folder.add(full(make_passage), EncodedPicture("clip", video("mp4"), ".mp4", 64, 48))
+    assert late.file.endswith(".mp4.age")
+    assert hashlib.sha256(Opener([keys[0]]).open(files(tmp_path)[late.file], late.file)).hexdigest() == late.sealed.plain_sha256
     folder.sealer = Sealer([keys[3]])
     assert folder.save([full(make_passage)])[0][1].sealed.to == (keys[3],)
     folder.sealer = None

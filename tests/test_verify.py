@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import sqlite3
@@ -40,7 +39,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, make_passage: Callable[..
             makers = []
             for one in (number, number + 1):
                 passage = make_passage(10.0 * one, key=f"1-{one}", plate=f"KA{one}2BC")
-                crop = dataclasses.asdict(evidence.save([passage])[0][0])
+                crop = evidence.save([passage])[0][0].entry()
                 makers.append(
                     lambda place, one=one, crop=crop: make_event(place, key=f"1-{one}", plate=f"KA{one}2BC") | {"evidence": [crop]}
                 )
