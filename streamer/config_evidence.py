@@ -31,6 +31,7 @@ class RedactConfig(Section):
 class ClipConfig(Section):
     """A short video around each passage, as the camera sent it: nothing is painted over in it, also not other vehicles and their plates."""
 
+    enabled: bool = False
     before_s: Seconds = 2.0
     """Before the first look; it begins at the key frame before that."""
     after_s: Seconds = 2.0
@@ -70,22 +71,22 @@ class EvidenceConfig(Section):
     """Everything is encrypted to these public keys of age before it is written: only who has the private half of one can look."""
     seal_to_file: Path | None = None
     """Further ones, one a line."""
-    clip: ClipConfig | None = None
-    """None: no clips. After ``redact``, which it is checked against."""
+    clip: ClipConfig = ClipConfig()
+    """After ``redact``, which it is checked against."""
 
     @field_validator("clip")
     @classmethod
-    def _nothing_is_undone(cls, value: ClipConfig | None, info: ValidationInfo) -> ClipConfig | None:
+    def _nothing_is_undone(cls, value: ClipConfig, info: ValidationInfo) -> ClipConfig:
         redact = info.data.get("redact")
-        if value is None or redact is None:
+        if not value.enabled or redact is None:
             return value
         hidden = [key for key in ("other_plates", "windows") if getattr(redact, key)]
         if hidden:
-            what = "shows what evidence.redact hides in pictures: set redact.{keys} to false, or leave out the clip"
+            what = "shows what evidence.redact hides in pictures: set redact.{keys} to false, or leave clips out"
             raise PydanticCustomError("bad_pattern", what, {"keys": " and redact.".join(hidden)})
         regions = sorted(set(redact.regions) - set(value.without))
         if regions:
-            what = "shows the regions that evidence.redact hides: name {names} in clip.without, or leave out the clip"
+            what = "shows the regions that evidence.redact hides: name {names} in clip.without, or leave clips out"
             raise PydanticCustomError("bad_pattern", what, {"names": ", ".join(regions)})
         return value
 
@@ -93,7 +94,7 @@ class EvidenceConfig(Section):
 def check_clips(evidence: EvidenceConfig, cameras: Mapping[str, Camera], sources: Collection[str]) -> None:
     """Check the section against the cameras, and the names of recorded sources. Raises PydanticCustomError."""
     clip = evidence.clip
-    if clip is None:
+    if not clip.enabled:
         return
     known = {*cameras, *sources}
     for name in clip.without:
@@ -101,5 +102,5 @@ def check_clips(evidence: EvidenceConfig, cameras: Mapping[str, Camera], sources
             raise PydanticCustomError("unknown_name", "is no camera and no source (clip.without)", {"valid": sorted(known), "name": name})
     masked = sorted(name for name, camera in cameras.items() if (camera.privacy_masks or camera.region) and name not in clip.without)
     if masked:
-        what = "has a clip, which shows what privacy_masks and region hide: name {names} in evidence.clip.without, or leave out the clip"
+        what = "asks for clips, which show what privacy_masks and region hide: name {names} in evidence.clip.without, or leave clips out"
         raise PydanticCustomError("bad_pattern", what, {"names": ", ".join(masked)})

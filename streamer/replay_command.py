@@ -112,7 +112,7 @@ def run_replay(
 
 def _clips(config: Config, sources: Sequence[ReplaySource]) -> FileClips | None:
     clip = config.evidence.clip
-    if clip is None or not pictures_are_kept(config):
+    if not clip.enabled or not pictures_are_kept(config):
         return None
     recordings = {source.source_id: source.recordings for source in sources}
     return FileClips(recordings, wanted_of(clip), most_bytes=round(clip.memory_mb * 1e6), without=clip.without)

@@ -15,9 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.clips import Chosen, ClipRules, Later, LiveClips, Looks, Wanted, choose, clip_of
+from streamer.clips import Chosen, ClipRules, Later, LiveClips, Looks, Wanted, choose, clip_of, rules_of
+from streamer.config import Config
+from streamer.config_file import check
 from streamer.errors import SourceError
+from streamer.fileclips import FileClips
 from streamer.packetring import EncodedPacket, PlacedFrame, Stretch
+from streamer.sources import Recording
 from streamer.sources.network_packets import seed_of
 from streamer.types import EncodedPicture, Passage, Stamp
 from tests.e2e.livecamera_clip import draw, number_of
@@ -262,6 +266,79 @@ def test_a_camera_that_hides_something_from_now_on_leaves_no_packets(gate: LiveC
     assert gate.cut(make_passage(first=stamp(40), best=stamp(50), last=stamp(60)), ending=True) is None
     gate.adopt(None)
     assert gate.states() == []
+
+
+REDACT = "redact: {other_plates: false}"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "camera", "said"),
+    [
+        ("clip: {enabled: true}", "", "set redact.other_plates to false"),
+        ("redact: {other_plates: false, windows: true}, clip: {enabled: true}", "", "set redact.windows to false"),
+        (REDACT + ", clip: {enabled: true}", "region: [[0, 0], [1, 0], [1, 1]]", "name gate in evidence.clip.without"),
+        (REDACT + ", clip: {enabled: true}", "privacy_masks: [[[0, 0], [1, 0], [1, 1]]]", "name gate in evidence.clip.without"),
+        (REDACT + ", clip: {enabled: true, without: [gat]}", "", "did you mean 'gate'?"),
+        (REDACT + ", clip: {enabled: true, before_s: 9, longest_s: 11}", "", "must be more than before_s and after_s together"),
+        (REDACT + ", clip: {before: 9}", "", "did you mean 'before_s'?"),
+        (REDACT + ", clip: {enabled: true}", "", None),
+        (REDACT + ", clip: {enabled: true, without: [gate]}", "region: [[0, 0], [1, 0], [1, 1]]", None),
+        (
+            "redact: {other_plates: false, regions: {gate: [[[0, 0], [1, 0], [1, 1]]]}}, clip: {enabled: true}",
+            "",
+            "hides: name gate in clip.without",
+        ),
+    ],
+)
+def test_a_clip_that_would_undo_what_is_hidden_is_refused(tmp_path: Path, evidence: str, camera: str, said: str | None) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(f"cameras:\n  gate:\n    url: rtsp://127.0.0.1/x\n    {camera}\nevidence: {{{evidence}}}\n")
+    problems = check(file)
+    assert (problems == []) == (said is None), problems
+    assert said is None or said in str(problems[0])
+
+
+def test_rings_are_as_long_as_a_decision_may_take_and_there_are_none_where_pictures_are_not_kept() -> None:
+    text = {"evidence": {"redact": {"other_plates": False}, "clip": {"enabled": True, "without": ["yard"]}}}
+    cameras = {"gate": {"url": "rtsp://h/a"}, "yard": {"url": "rtsp://h/b"}, "usb": {"device": "/dev/video0"}}
+    rules = rules_of(Config.model_validate(text | {"cameras": cameras}))
+    assert rules is not None
+    assert (rules.cameras, rules.without_packets) == ({"gate", "usb"}, {"usb"})
+    assert rules.ring_s == pytest.approx(15 + 10 + 1.5 + 3)
+    assert rules.ring_bytes == 32_000_000
+    hidden = {"privacy": {"mode": "pseudonymous"}}
+    assert rules_of(Config.model_validate(text | hidden | {"cameras": cameras})) is None
+    assert rules_of(Config()) is None
+
+
+def recording(stretch: Stretch, folder: Path) -> Path:
+    """A file of the packets, as a recorder would have written it."""
+    clip = clip_of(replace_all(stretch))
+    file = folder / f"gate{clip.suffix}"
+    file.write_bytes(clip.content)
+    return file
+
+
+def replace_all(stretch: Stretch) -> Chosen:
+    return chosen([stretch], looks(0, 1, LENGTH - 1), Wanted(0.0, 0.0, 60.0), ending=True)
+
+
+def test_clips_of_recordings_are_cut_out_of_the_file(h264: Stretch, tmp_path: Path, make_passage: Callable[..., Passage]) -> None:
+    clips = FileClips({"gate": [Recording(recording(h264, tmp_path))]}, WANTED, most_bytes=10**7, without=["yard"])
+    seen = {"first": stamp(60), "best": stamp(66), "last": stamp(80), "session": 0}
+    (clip,) = clips.with_clip(make_passage(**seen)).pictures
+    assert clip.clip is not None
+    assert numbers(clip) == [*range(25, 93)]
+    assert [clip.clip.first_frame, clip.clip.best_frame, clip.clip.last_frame] == [35, 41, 55]
+    assert clip.clip.begin_wall == START + timedelta(seconds=25 / FPS)
+    assert clip.clip.complete
+    assert clips.with_clip(make_passage(source_id="yard", **seen)).pictures == ()
+    assert clips.with_clip(make_passage(**seen | {"session": 1})).pictures == ()
+    assert clips.with_clip(make_passage(**seen | {"best": Stamp(2.65, START, 66), "first": Stamp(2.41, START, 60)})).pictures == ()
+    assert clips.missing == {("gate", "no_packets"): 1, ("gate", "gone"): 1}
+    (tmp_path / "gate.mp4").write_bytes(b"no video")
+    assert clips.with_clip(make_passage(**seen)).pictures == ()
+    assert clips.missing["gate", "unusable"] == 1
 
 
 def test_the_file_says_nothing_of_this_machine(h264: Stretch, tmp_path: Path) -> None:

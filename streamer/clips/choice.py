@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from typing import Final, Literal
 
 from streamer.packetring import EncodedPacket, PlacedFrame, Stretch
@@ -139,13 +141,13 @@ def _seconds(packets: Sequence[EncodedPacket], anchor: PlacedFrame, *, by_stamps
 
 
 def _stamps(packets: Sequence[EncodedPacket]) -> list[float]:
-    """Give the stamps; the first of a connection may lack one: it came so much earlier."""
-    stamps = [packet.stamp_s for packet in packets]
-    if stamps and stamps[0] is None:
-        following = stamps[1] if len(stamps) > 1 else None
-        step_s = max(packets[1].at - packets[0].at, 0.001) if len(packets) > 1 else 0.0
-        stamps[0] = 0.0 if following is None else following - step_s
-    return [stamp for stamp in stamps if stamp is not None]
+    """Give the stamps. The first of a connection may lack one: it is shown as long as the others are, for packets come in bunches."""
+    stamps = [packet.stamp_s for packet in packets if packet.stamp_s is not None]
+    if len(stamps) < len(packets):
+        ordered = sorted(stamps)
+        step_s = median(b - a for a, b in pairwise(ordered)) if len(ordered) > 1 else 0.0
+        stamps.insert(0, ordered[0] - step_s if ordered else 0.0)
+    return stamps
 
 
 def _choose_in(run: _Run, looks: Looks, wanted: Wanted, *, ending: bool) -> Chosen | Later | Missing:

@@ -31,7 +31,7 @@ def rules_of(config: Config) -> ClipRules | None:
     A passage is decided when its vehicle cannot come back any more: until then its packets must be there.
     """
     clip = config.evidence.clip
-    if clip is None or not pictures_are_kept(config):
+    if not clip.enabled or not pictures_are_kept(config):
         return None
     decided_s = config.passages.longest_window_s + config.tracker.lost_after_s
     names = frozenset(name for name in config.cameras if name not in clip.without)
