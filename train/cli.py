@@ -106,6 +106,27 @@ def check(
 
 
 @app.command()
+def unboxed(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Photographs with boxes.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="New folder for sheets to look at and the table.")] = None,
+    add: Annotated[Path | None, typer.Option(metavar="F.csv", help="Add the boxes of a table that say y under keep.")] = None,
+    detector: Annotated[str | None, typer.Option(metavar="W", help="Weights by name or path.")] = None,
+    score: Annotated[float, typer.Option(min=0, max=1, help="Boxes with less are not shown.")] = 0.3,
+    split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = None,
+) -> None:
+    """Find plates that the data do not box, for a person to look at; add those that are plates to the manifest."""
+    from streamer.errors import UsageError
+    from train.unboxed.command import run_add, run_find
+
+    if (out is None) == (add is None):
+        raise UsageError("give --out DIR to look for boxes, or --add FILE to add those that were kept")
+    if add is not None:
+        run_add(manifest, add)
+    elif out is not None:
+        run_find(manifest, out, detector, score, split)
+
+
+@app.command()
 def promote(
     candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="Weights: a file, or a folder as training and export write it.")],
     on: Annotated[list[Path], typer.Option("--on", metavar="DATA", help="Manifests or CSV files to measure on, as for evaluate.")],
