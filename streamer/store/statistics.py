@@ -172,8 +172,15 @@ def _periods(connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]],
         return {(period, source): int(events) for period, source, events in rows}
     # Years have hundreds of thousands of hours and cameras: a row for a day and camera takes a third of the time of one for each hour.
     hours = sa.func.aggregate_strings(tally.value + "=" + sa.cast(tally.events, sa.Text), ",")
-    days = sa.select(tally.day, tally.source, hours).where(*where).group_by(tally.day, tally.source)
-    return {(f"{day}T{one[:2]}", source): int(one[3:]) for day, source, hours in connection.execute(days).all() for one in hours.split(",")}
+    days = sa.select(tally.day, tally.source, hours).where(*where).group_by(tally.day, tally.source).order_by(tally.day, tally.source)
+    found: dict[tuple[str, str], int] = {}
+    names: dict[str, str] = {}
+    for day, source, told in connection.execute(days).all():
+        if names.get("00") != f"{day}T00":
+            names = {f"{hour:02d}": f"{day}T{hour:02d}" for hour in range(24)}
+        for one in told.split(","):
+            found[names[one[:2]], source] = int(one[3:])
+    return found
 
 
 def _of_events(connection: sa.Connection, since: str | None, until: str | None, sources: Sequence[str] | None, by: Period) -> _Counts:
