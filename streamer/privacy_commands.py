@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from streamer import audit, private, subject
@@ -158,7 +159,12 @@ def _purge(store: Store, folder: Path, config: Config) -> Purge:
 
 
 def _naming(store: Store, folder: Path, config: Config, plate: str) -> list[str]:
-    return Retention(store).naming(_wanted(folder, config, plate), subject.names)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("looking through all contents", total=None)
+        return Retention(store).naming(
+            _wanted(folder, config, plate), subject.names, lambda done, of: bar.update(task, completed=done, total=of)
+        )
 
 
 def _wanted(folder: Path, config: Config, plate: str) -> frozenset[str]:

@@ -152,13 +152,16 @@ class Retention:
     def revisions(self, event_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Give all revisions of some events, as they were recorded, in order."""
         query = (
-            sa.select(t.entries.c.payload)
+            sa.select(t.events.c.sequence, t.entries.c.payload)
             .join(t.events, t.events.c.entry == t.entries.c.number)
-            .where(t.events.c.event_id.in_(event_ids), t.entries.c.payload.is_not(None))
-            .order_by(t.events.c.sequence)
+            .where(t.entries.c.payload.is_not(None))
         )
+        found: dict[int, str] = {}
         with self._store.transaction("read") as connection:
-            return [json.loads(payload) for payload in connection.execute(query).scalars()]
+            for start in range(0, len(event_ids), PAGE):
+                some = query.where(t.events.c.event_id.in_(event_ids[start : start + PAGE]))
+                found |= {row.sequence: row.payload for row in connection.execute(some)}
+        return [json.loads(found[sequence]) for sequence in sorted(found)]
 
     def naming(
         self,
