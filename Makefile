@@ -40,7 +40,7 @@ $(venv)/.made:
 	@touch "$@"
 
 $(venv)/.installed: $(venv)/.made pyproject.toml constraints.txt
-	"$(VENV)/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,tesseract,train,mqtt,webhook,redis,kafka,postgresql,s3,parquet,sealed]'
+	"$(VENV)/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev,tesseract,train,mqtt,webhook,redis,kafka,postgresql,s3,parquet,sealed,timestamps]'
 	@touch "$@"
 
 weights/.fetched: $(venv)/.installed weights/manifest.json

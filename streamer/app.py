@@ -22,7 +22,7 @@ from streamer.types import PlateRead
 from streamer.views import taker_of
 from streamer.vote import Decision, Vote, VoteRules
 
-_DECIDES_NOTHING: Final = {"health", "log", "sinks"}
+_DECIDES_NOTHING: Final = {"health", "log", "sinks", "timestamps"}
 """Sections of a configuration that events do not depend on."""
 
 

@@ -29,6 +29,7 @@ from streamer.config_section import (
     in_order,
 )
 from streamer.config_sinks import SinkConfig
+from streamer.config_timestamps import TimestampsConfig
 
 __all__ = [
     "LOG_NAME",
@@ -261,6 +262,7 @@ class Config(Section):
     sinks: dict[Annotated[str, Field(pattern=SOURCE_ID)], SinkConfig] = Field(default={})
     """Where events go beside the log."""
     privacy: PrivacyConfig = PrivacyConfig()
+    timestamps: TimestampsConfig = TimestampsConfig()
     live: LiveConfig = LiveConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()

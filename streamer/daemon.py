@@ -44,6 +44,7 @@ from streamer.sources.credentials import password_of
 from streamer.sources.network import NetworkCamera
 from streamer.sources.usb import UsbCamera
 from streamer.store import STORE, Store
+from streamer.timestamping import StampThread, stamping_of
 from streamer.types import Passage, RawFrame
 
 _log = getLogger(__name__)
@@ -92,6 +93,7 @@ class Daemon:
         self._clips = LiveClips(rules_of(config))
         self._late_clips: LateClips | None = None
         self._forgetting: Forgetting | None = None
+        self._stamping: StampThread | None = None
         self._shedding = shedding_of(config.evidence.keep_free_mb, directory)
         self._evidence = EvidenceFolder(directory)
         self._server: HealthServer | None = None
@@ -133,6 +135,9 @@ class Daemon:
             self._sinks.start()
             if self._forgetting is not None:
                 self._forgetting.start()
+            if self._stamping is not None:
+                self._metrics.watch_timestamps(self._stamping.state)
+                self._stamping.start()
             self._service.start(self.config.cameras)
             undo.pop_all()
 
@@ -211,6 +216,7 @@ class Daemon:
             return ()
         forgetting = self._forgetting
         alive = {"recording": recording.alive, "purge": forgetting is None or forgetting.alive}
+        alive["timestamps"] = self._stamping is None or self._stamping.alive
         return tuple(name for name, lives in alive.items() if not lives)
 
     @property
@@ -223,6 +229,9 @@ class Daemon:
         self._parts.callback(store.close)
         self._forgetting = Forgetting(self.config, store, self._directory)
         self._parts.callback(self._forgetting.close)
+        self._stamping = stamping_of(self.config.timestamps, store)
+        if self._stamping is not None:
+            self._parts.callback(self._stamping.close)
         self._sinks = build_sinks(self.config, store, self._directory)
         self._parts.callback(self._sinks.stop, 0.0)
         sink = JsonlSink(self._directory, self.config.events)

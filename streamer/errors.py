@@ -10,6 +10,7 @@
     ├── MissingPackageError     2  an optional package or program is not installed: says which extra
     ├── StoreError              the durable record of events or their evidence cannot be written or read
     │   └── DiskFullError       there is no room for evidence
+    ├── TimestampError          a timestamp cannot be had, or is not one of what it should be of
     └── SinkError               a sink cannot write
         └── RefusedError        its receiver will not take this, however often it is sent
 """
@@ -109,6 +110,10 @@ class StoreError(StreamerError):
 
 class DiskFullError(StoreError):
     """There is no room for evidence, or the quota is used up."""
+
+
+class TimestampError(StreamerError):
+    """A timestamp cannot be had, or is not one of what it should be of."""
 
 
 class SinkError(StreamerError):

@@ -17,9 +17,11 @@ from streamer.errors import StoreError, UsageError
 from streamer.eventreport import html_of, pdf_of
 from streamer.events import Event, utc_text
 from streamer.package import EVIDENCE, MANIFEST, OPENED, SEAL, Proven, seal
+from streamer.packagestamps import stamp_files
 from streamer.sealing import Opener, plain_name
 from streamer.signing import PUBLIC, signer_in
 from streamer.store import STORE, Store, StoredEvent
+from streamer.store.timestamps import Timestamps
 
 
 def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: str, by: str | None, keys: Sequence[Path] = ()) -> int:
@@ -35,6 +37,8 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
     with Store(folder / STORE, read_only=True) as store:
         found = [_revisions(store, event_id, folder) for event_id in dict.fromkeys(event_ids)]
         proven = [Proven(one.line, tuple(store.proof(json.loads(one.line)["chain"]["entry"]))) for revisions in found for one in revisions]
+        stamps = Timestamps(store)
+        stamped, unstamped = stamp_files([one.entries[-1].number for one in proven], stamps.speaking_for, stamps.links)
         last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
         names = [picture["file"] for event in last for picture in event["evidence"]]
         kept = store.recorded_files(names)
@@ -51,6 +55,7 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         "program": f"plate-streamer {version('plate-streamer')}",
     }
     files = {
+        **stamped,
         **{EVIDENCE + name: content for name, content in pictures.items()},
         **{OPENED + plain_name(name): content for name, content in opened.items()},
         "report.html": html_of(last, shown, told, sealed),
@@ -68,6 +73,8 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
     what = f"{len(found)} events, {len(proven)} revisions, {len(pictures)} pictures" + (f" ({erased} were erased)" if erased else "")
     if sealed:
         what += f", {len(sealed)} of them sealed" + (" and opened" if opened else "; --key opens them")
+    if stamped:
+        what += ", timestamps" + (f" (none yet for {unstamped} revisions)" if unstamped else "")
     sys.stderr.write(f"{out}: {what}. Check it with: plate-streamer verify {out}\n")
     return 0
 

@@ -26,9 +26,11 @@ from streamer.live.stats import Blind, CameraSnapshot, CameraState, DropCause
 from streamer.metrics_clips import clip_families
 from streamer.metrics_disk import disk_families
 from streamer.metrics_sinks import PREFIX, label, sink_families
+from streamer.metrics_timestamps import timestamp_families
 from streamer.outgoing import SinkSnapshot
 from streamer.ports import StreamFacts
 from streamer.shedding import SheddingState
+from streamer.timestamping import StampState
 from streamer.types import ModelInfo
 
 _log = logging.getLogger(__name__)
@@ -93,6 +95,7 @@ class Metrics(Collector):
         self._queues: dict[str, Callable[[], QueueState]] = {}
         self._sinks: Callable[[], Sequence[SinkSnapshot]] = tuple
         self._clips: Callable[[], Sequence[ClipState]] = tuple
+        self._timestamps: Callable[[], StampState | None] = lambda: None
         self._disk: Callable[[], SheddingState | None] = lambda: None
         self._models: dict[str, ModelInfo] = {}
         self._failures = 0
@@ -148,6 +151,10 @@ class Metrics(Collector):
     def watch_clips(self, clips: Callable[[], Sequence[ClipState]]) -> None:
         """Take what gives the state of the clips; it is called at every scrape."""
         self._clips = clips
+
+    def watch_timestamps(self, state: Callable[[], StampState]) -> None:
+        """Take what says how it goes with the timestamps of the chain; it is called at every scrape."""
+        self._timestamps = state
 
     def watch_disk(self, state: Callable[[], SheddingState | None]) -> None:
         """Take what says which evidence is left out because the disk gets full; it is called at every scrape."""
@@ -219,6 +226,9 @@ class Metrics(Collector):
             depth.add_metric([label(name)], state.depth)
             oldest.add_metric([label(name)], state.oldest_s)
         yield from (depth, oldest)
+        stamps = self._timestamps()
+        if stamps is not None:
+            yield from timestamp_families(stamps)
         disk = self._disk()
         if disk is not None:
             yield from disk_families(disk)

@@ -2,7 +2,8 @@
 
 ``manifest.json`` names every file with its SHA-256 and is signed (``manifest.sig``). ``proofs.json`` has, for each revision, the entries
 of the chain from its own to the next signed one: whoever has the public key sees that the revision stood there when that was signed. What
-the entries in between say is not in it, only their digests.
+the entries in between say is not in it, only their digests. Timestamps of the chain (``timestamps/``) have the links to them in
+``timestamps.json``, see ``packagestamps``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.chain import Entry, digest_of, hash_of
+from streamer.packagestamps import Witnesses, check_stamps
 from streamer.sealing import plain_name
 from streamer.signing import Signer, Verifier, verifier_from
 from streamer.verify import Fault, Verified
@@ -64,8 +66,8 @@ def seal(
     return content | {SEAL: signer.sign(hashlib.sha256(sealed).hexdigest()).encode(), MANIFEST: sealed}
 
 
-def check_package(file: Path, verifier: Verifier | None, seen: Verified) -> Iterator[Fault]:
-    """Give what is wrong with a package: nothing if it is as it was sealed.
+def check_package(file: Path, verifier: Verifier | None, seen: Verified, witness: Witnesses | None = None) -> Iterator[Fault]:
+    """Give what is wrong with a package: nothing if it is as it was sealed. ``witness`` checks its timestamps, if they are to be.
 
     ``verifier``: knows the keys; None: the key in the package is taken, which proves nothing about who sealed it. Never raises for what
     is in the file.
@@ -85,9 +87,13 @@ def check_package(file: Path, verifier: Verifier | None, seen: Verified) -> Iter
             lines = content[EVENTS].decode().splitlines()
             if len(proofs) != len(lines):
                 yield Fault(PROOFS, f"has {len(proofs)} proofs of {len(lines)} revisions")
+            ends: dict[int, str] = {}
             for line, proof in zip(lines, proofs, strict=False):
                 entries = [Entry(**entry) for entry in proof]
+                ends[entries[-1].number] = entries[-1].hash
                 yield from _check_revision(line, entries, content, verifier or verifier_from(content[KEY]), seen)
+            if witness is not None:
+                yield from check_stamps(content, ends, witness)
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, IndexError, AttributeError, NotImplementedError) as error:
         yield Fault(str(file), f"is no sealed package ({type(error).__name__}: {error})")
 

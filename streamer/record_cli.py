@@ -202,12 +202,29 @@ def verify(
     key: Annotated[
         list[Path] | None, typer.Option(metavar="PEM", help="Public key; default: the one beside the record.", show_default=False)
     ] = None,
+    tsa_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Certificates of the authority whose timestamps the record must have.", show_default=False),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check that no event, revision or picture was changed, removed, added or moved; names the first break."""
     from streamer.verify_command import run_verify
 
-    raise typer.Exit(run_verify(place, keys=key or [], as_json=json))
+    raise typer.Exit(run_verify(place, keys=key or [], tsa_ca=tsa_ca, as_json=json))
+
+
+def timestamp(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="F", help="Configuration with the section timestamps.", show_default=False)
+    ],
+    folder: FolderArgument = Path("out"),
+) -> None:
+    """Have an authority outside say when the record stood as it does (RFC 3161); a running program does so by itself."""
+    from streamer.config_file import load_config
+    from streamer.timestamp_command import run_timestamp
+
+    raise typer.Exit(run_timestamp(folder, load_config(config)))
 
 
 def _keys(folder: Path, config: Path | None) -> KeyRing | None:
@@ -224,5 +241,5 @@ def _keys(folder: Path, config: Path | None) -> KeyRing | None:
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (events, stats, review, report, correct, verify, export):
+    for command in (events, stats, review, report, correct, verify, export, timestamp):
         app.command(rich_help_panel="The record")(command)

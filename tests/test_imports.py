@@ -28,8 +28,9 @@ ROOMS: dict[str, set[str]] = {
     "config_sink_section": {"config_section", "payloads"},
     "config_sinks": {"config_section", "config_sink_section"},
     "config_privacy": {"config_section"},
+    "config_timestamps": {"config_section"},
     "config_evidence": {"config_section", "config_cameras"},
-    "config": {"errors", "config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"},
+    "config": {"errors", "config_timestamps", "config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"},
     "config_yaml": set(),
     "config_messages": {"config_yaml"},
     "config_file": {"config", "config_yaml", "config_messages", "errors", "plates", "log"},
@@ -115,7 +116,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "configentry": {"events"},
     "verify": {"chain", "configentry", "signing", "events"},
-    "package": {"chain", "sealing", "signing", "verify"},
+    "package": {"packagestamps", "chain", "sealing", "signing", "verify"},
     "eventreport": {"events", "sealing"},
     "copies": {"outgoing", "store"},
     "routes": {"copies", "errors", "outgoing", "payloads", "config", "config_sinks", "events", "store", "courier", "delivery", "sinks"},
@@ -123,6 +124,13 @@ ROOMS: dict[str, set[str]] = {
     "privacy": {"types", "events", "plates"},
     "privacy_keys": {"errors", "private", "privacy"},
     "audit": {"errors", "chain", "events", "privacy", "privacy_keys", "private", "search", "signing", "store"},
+    "tsatoken": {"errors"},
+    "tsaclient": {"config_timestamps", "errors", "log", "tsatoken"},
+    "timestamping": {"config_timestamps", "errors", "events", "store", "tsaclient"},
+    "packagestamps": {"chain", "stampcheck", "verify"},
+    "stampwitness": {"errors", "stampcheck", "tsatoken", "verify"},
+    "stampcheck": {"chain", "errors", "verify"},
+    "metrics_timestamps": {"metrics_sinks", "timestamping"},
     "pseudonyms": {"errors", "privacy", "search", "store"},
     "subject": {"events", "plates", "sealing"},
     "forgetting": {"config", "config_sinks", "privacy", "privacy_keys", "purge", "store"},
@@ -145,6 +153,7 @@ ROOMS: dict[str, set[str]] = {
     "qualityplots": {"errors", "qualityreport"},
     "qualitypage": {"events", "quality", "qualityreport", "qualitywords", "review"},
 }
+ROOMS["metrics"] |= {"metrics_timestamps", "timestamping"}
 # Those that put the parts together know everybody below them.
 ROOMS["app"] = set(ROOMS)
 ROOMS["daemon"] = set(ROOMS)
@@ -169,6 +178,7 @@ for command in (
             "stats",
             "review",
             "report",
+            "timestamp",
         )
     ),
 ):
@@ -199,7 +209,7 @@ ROOMS["cli"] = {
     "errors",
     "log",
 }
-ROOMS["record_cli"] = {f"{name}_command" for name in ("export", "correct", "events", "stats", "review", "report", "verify")}
+ROOMS["record_cli"] = {f"{name}_command" for name in ("export", "correct", "events", "stats", "review", "report", "verify", "timestamp")}
 ROOMS["record_cli"] |= {"audit", "cli_options", "config_file", "privacy", "privacy_keys"}
 ROOMS["sealing_cli"] = {"unseal_command", "audit", "cli_options"}
 ROOMS["privacy_cli"] = {"privacy_commands", "cli_options", "config", "config_file"}
@@ -207,13 +217,13 @@ ROOMS["privacy_cli"] = {"privacy_commands", "cli_options", "config", "config_fil
 ROOMS["__init__"] = {*ROOMS}
 
 CONFIGURATION = {"config_section", "config_cameras", "config_sinks", "config_privacy", "config_evidence"}
-CONFIGURATION |= {"config_sink_section", "config", "config_file", "config_messages"}
+CONFIGURATION |= {"config_sink_section", "config_timestamps", "config", "config_file", "config_messages"}
 
 # Libraries and the only rooms that know them. Whoever is not named here is small, or used everywhere.
 LIBRARIES: dict[str, set[str]] = {
     "alembic": {"store"},
     "av": {"sources", "annotate", "doctor", "testcamera", "clips"},
-    "cryptography": {"signing"},
+    "cryptography": {"tsatoken", "signing"},
     "fpdf": {"eventreport"},
     "matplotlib": {"statsplot", "qualityplots"},
     "onnxruntime": {"detector", "reader", "weightrecipes", "doctor"},
@@ -221,7 +231,7 @@ LIBRARIES: dict[str, set[str]] = {
     "paddle": {"reader"},
     "paddleocr": {"reader"},
     "paddlex": {"reader"},
-    "prometheus_client": {"metrics", "metrics_clips", "metrics_disk", "metrics_sinks", "health"},
+    "prometheus_client": {"metrics", "metrics_clips", "metrics_disk", "metrics_sinks", "metrics_timestamps", "health"},
     "pyarrow": {"eventtables"},
     "pydantic": CONFIGURATION,
     "pydantic_core": CONFIGURATION,
@@ -229,10 +239,11 @@ LIBRARIES: dict[str, set[str]] = {
     "pytesseract": {"reader"},
     "confluent_kafka": {"sinks"},
     "minio": {"sinks"},
-    "httpx": {"sinks"},
+    "httpx": {"tsaclient", "sinks"},
     "paho": {"sinks"},
     "psycopg": {"sinks"},
     "redis": {"sinks"},
+    "rfc3161_client": {"tsatoken"},
     "rich": {
         "commands",
         "replay_command",

@@ -47,11 +47,18 @@ class Timestamps:
             row = connection.execute(query).first()
         return None if row is None else Timestamp(*row)
 
-    def all(self) -> Iterator[Timestamp]:
-        """Give them in the order of their entries, page by page."""
+    def newest(self) -> int:
+        """Give the number of the one that was kept last; 0 before the first."""
+        with self._store.transaction("read") as connection:
+            return int(connection.execute(sa.select(sa.func.max(t.timestamps.c.id))).scalar() or 0)
+
+    def all(self, newest: int) -> Iterator[Timestamp]:
+        """Give those that were kept up to one, in the order of their entries, page by page."""
         after, more = (-1, -1), True
         while more:
-            query = sa.select(t.timestamps.c.id, *_COLUMNS).where(sa.tuple_(t.timestamps.c.entry, t.timestamps.c.id) > after)
+            query = sa.select(t.timestamps.c.id, *_COLUMNS).where(
+                t.timestamps.c.id <= newest, sa.tuple_(t.timestamps.c.entry, t.timestamps.c.id) > after
+            )
             with self._store.transaction("read") as connection:
                 rows = connection.execute(query.order_by(t.timestamps.c.entry, t.timestamps.c.id).limit(PAGE)).all()
             yield from (Timestamp(*row[1:]) for row in rows)
