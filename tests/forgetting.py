@@ -9,7 +9,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import string
 import sys
 import time
@@ -18,6 +17,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from streamer.chain import new_salt
 from streamer.config import EventsConfig
@@ -31,6 +32,7 @@ from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
 from streamer.store.erasure import Erasures
 from streamer.store.retention import Retention
+from streamer.store.tables import evidence
 from streamer.subject import names
 from streamer.verify import Verified, check
 
@@ -42,12 +44,13 @@ CANARY = "Q0IX7OZ"
 class Folder:
     """A record with pictures and a log, as the program keeps it."""
 
-    def __init__(self, path: Path, make_passage: Callable[..., Any], make_event: Callable[..., Any]) -> None:
+    def __init__(self, path: Path, make_passage: Callable[..., Any], make_event: Callable[..., Any], where: str | None = None) -> None:
+        """``where``: URL of the record's database; None: SQLite in the folder."""
         self.path = path
         self.now = NOW
         self._passage = make_passage
         self._event = make_event
-        self.store = Store(path / STORE, signer_in(path))
+        self.store = Store(where or path / STORE, signer_in(path))
         self.evidence = EvidenceFolder(path)
         self.log = JsonlSink(path, EventsConfig(states="all", rotate_mb=0.01))
         self.count = 0
@@ -95,6 +98,12 @@ class Folder:
         files = [*sorted(self.path.glob("events-*.jsonl")), self.path / "events.jsonl"]
         return [json.loads(line)["event_id"] for file in files if file.exists() for line in file.read_text().splitlines()]
 
+    def faults(self) -> list[str]:
+        return _faults(self.store, self.path)
+
+    def pictures_of_events(self) -> set[str]:
+        return _pictures_of_events(self.store)
+
     def close(self) -> None:
         self.log.close()
         self.store.close()
@@ -109,11 +118,14 @@ def found_in(folder: Path, *texts: str) -> list[str]:
 
 def faults(folder: Path) -> list[str]:
     with Store(folder / STORE, read_only=True) as store:
-        head = store.head()
-        verifier = verifier_of(folder / PUBLIC)
-        seen = Verified()
-        found = check(store.entries(head[0]), head, store.count_rows(head[0]), verifier, lambda file: folder / file, seen)
-        return [str(fault) for fault in found]
+        return _faults(store, folder)
+
+
+def _faults(store: Store, folder: Path) -> list[str]:
+    head = store.head()
+    verifier = verifier_of(folder / PUBLIC)
+    found = check(store.entries(head[0]), head, store.count_rows(head[0]), verifier, lambda file: folder / file, Verified())
+    return [str(fault) for fault in found]
 
 
 def pictures(folder: Path) -> set[str]:
@@ -121,10 +133,13 @@ def pictures(folder: Path) -> set[str]:
 
 
 def pictures_of_events(folder: Path) -> set[str]:
-    connection = sqlite3.connect(folder / STORE)
-    names = {row[0] for row in connection.execute("SELECT file FROM evidence")}
-    connection.close()
-    return names
+    with Store(folder / STORE, read_only=True) as store:
+        return _pictures_of_events(store)
+
+
+def _pictures_of_events(store: Store) -> set[str]:
+    with store.transaction("read") as connection:
+        return set(connection.execute(sa.select(evidence.c.file)).scalars())
 
 
 def plates(count: int, seed: int = 1) -> list[str]:
@@ -170,9 +185,9 @@ def _look(path: Path, make_passage: Callable[..., Any], make_event: Callable[...
     folder = Folder(path, make_passage, make_event)
     folder.purge().finish(forget_after_s=0)
     folder.deliver()
-    wrong = faults(path)
-    if pictures(path) != pictures_of_events(path):
-        wrong.append(f"pictures: {pictures(path) ^ pictures_of_events(path)}")
+    wrong = folder.faults()
+    if pictures(path) != folder.pictures_of_events():
+        wrong.append(f"pictures: {pictures(path) ^ folder.pictures_of_events()}")
     wrong += [f"left: {part}" for part in path.rglob(".*.tmp")]
     erasures = Erasures(folder.store)
     if erasures.removals("file", 1) or erasures.removals("lines", 1):

@@ -106,8 +106,32 @@ class Postgres(Server):
         make = [initdb, "-D", str(data), "-U", "anpr", "--pwfile", str(secret), "-A", "scram-sha-256", "--no-sync"]
         subprocess.run(make, check=True, capture_output=True, timeout=120, user=self._user, cwd="/")
         port = free_port()
-        command = [postgres, "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={data}"]
+        command = [
+            postgres,
+            "-D",
+            str(data),
+            "-p",
+            str(port),
+            "-c",
+            "fsync=off",
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"unix_socket_directories={data}",
+        ]
         super().__init__(command, port, user=self._user)
+        self._copies = 0
+
+    def url(self, database: str) -> str:
+        """For a ``Store``."""
+        return f"postgresql+psycopg://anpr:hunter2@127.0.0.1:{self.port}/{database}"
+
+    def copy_of(self, database: str) -> str:
+        """Give the URL of a new database that is like another one, to which nobody is connected."""
+        self._copies += 1
+        with psycopg.connect(f"postgresql://anpr:hunter2@127.0.0.1:{self.port}/template1", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE copy{self._copies} TEMPLATE {database}")  # type: ignore[arg-type]
+        return self.url(f"copy{self._copies}")
 
     def _answers(self) -> bool:
         """It takes connections before it can do anything with them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -21,14 +22,36 @@ from streamer.errors import StoreError
 from streamer.plates import fold
 from streamer.privacy import Limits
 from streamer.purge import Purge, Purged, PurgeThread
+from streamer.store import Store
 from streamer.store.erasure import Erasures
 from streamer.store.retention import Hold, Retention
 from streamer.subject import names
-from tests.forgetting import CANARY, NOW, STORE, Folder, faults, found_in, pictures, pictures_of_events, plates
+from tests.forgetting import CANARY, NOW, STORE, Folder, found_in, pictures, plates
+from tests.servers import Postgres
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    Store(server.url("postgres")).close()  # makes the tables: the databases of tests are copies
+    yield server
+    server.go(signal.SIGINT)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def folder(
+    request: pytest.FixtureRequest, tmp_path: Path, make_passage: Callable[..., Any], make_event: Callable[..., Any]
+) -> Iterator[Folder]:
+    """With its record in each kind of database."""
+    where = request.getfixturevalue("cluster").copy_of("postgres") if request.param == "postgresql" else None
+    made = Folder(tmp_path / "out", make_passage, make_event, where)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, make_passage: Callable[..., Any], make_event: Callable[..., Any]) -> Iterator[Folder]:
+def sqlite_folder(tmp_path: Path, make_passage: Callable[..., Any], make_event: Callable[..., Any]) -> Iterator[Folder]:
     made = Folder(tmp_path / "out", make_passage, make_event)
     yield made
     made.close()
@@ -43,9 +66,9 @@ def test_what_is_due_goes_and_the_rest_stays(folder: Folder) -> None:
     assert folder.ids() == {old, new, empty_old, empty_new}, "due() only counts"
     assert folder.purge().run(limits) == Purged(without_plate=1, reads=1)
     assert folder.ids() == set(folder.logged()) == {new, empty_new}
-    assert pictures(folder.path) == pictures_of_events(folder.path)
+    assert pictures(folder.path) == folder.pictures_of_events()
     assert len(pictures(folder.path)) == 2
-    assert faults(folder.path) == []
+    assert folder.faults() == []
     assert folder.purge().run(limits) == Purged()
     assert folder.purge().run(Limits()) == Purged(), "without limits everything is kept"
 
@@ -57,7 +80,7 @@ def test_all_revisions_of_an_event_go_together(folder: Folder) -> None:
     assert folder.purge().run(Limits(reads_days=30)).reads == 2
     assert folder.ids() == {going_on}
     assert {one, withdrawn}.isdisjoint(folder.ids())
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 def test_an_event_that_lost_its_plate_is_a_read_all_the_same(folder: Folder) -> None:
@@ -104,7 +127,7 @@ def test_holds_hold(folder: Folder) -> None:
         retention.release([kept], audit)
     assert folder.purge().run(limits).reads == 1
     assert folder.ids() == set()
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 def test_pictures_may_go_before_their_event(folder: Folder) -> None:
@@ -113,16 +136,16 @@ def test_pictures_may_go_before_their_event(folder: Folder) -> None:
     assert folder.purge().due(Limits(evidence_days=7)) == Purged(pictures=2)
     assert folder.purge().run(Limits(evidence_days=7)) == Purged(pictures=2)
     assert folder.ids() == set(folder.logged()) == {old, new}
-    assert pictures(folder.path) == pictures_of_events(folder.path)
+    assert pictures(folder.path) == folder.pictures_of_events()
     assert len(pictures(folder.path)) == 1
-    assert faults(folder.path) == []
+    assert folder.faults() == []
     # A correction names the picture again.
     last = json.loads(folder.store.read_after(0, 10)[1].line)
     change = {"revision": 3, "state": "corrected", "revision_reason": "correction", "salt": new_salt()}
     folder.store.append([lambda p: last | change | {"sequence": p.sequence, "chain": {"entry": p.entry, "previous": p.previous}}])
-    assert faults(folder.path) == []
+    assert folder.faults() == []
     (folder.path / pictures(folder.path).pop()).unlink()
-    assert "no such file" in faults(folder.path)[0], "what no entry speaks of is missed"
+    assert "no such file" in folder.faults()[0], "what no entry speaks of is missed"
 
 
 def test_a_picture_that_two_events_share_goes_with_the_last(folder: Folder) -> None:
@@ -132,7 +155,7 @@ def test_a_picture_that_two_events_share_goes_with_the_last(folder: Folder) -> N
     folder.store.append([lambda p: line | {"event_id": other, "sequence": p.sequence, "chain": {"entry": p.entry, "previous": p.previous}}])
     folder.purge().erase([first], "asked")
     assert len(pictures(folder.path)) == 1
-    assert faults(folder.path) == []
+    assert folder.faults() == []
     folder.purge().erase([other], "asked")
     assert pictures(folder.path) == set()
 
@@ -144,12 +167,13 @@ def test_audit_entries_go_when_they_are_old(folder: Folder) -> None:
     assert folder.purge().due(Limits(audit_days=20)).audit == 1
     assert folder.purge().run(Limits(audit_days=20)).audit == 1
     assert [one["time"][:10] for one in Retention(folder.store).audits()] == ["2026-05-20"]
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 @pytest.mark.parametrize("how", ["purge", "erase"])
-def test_the_canary_is_in_no_byte(folder: Folder, how: str) -> None:
+def test_the_canary_is_in_no_byte(sqlite_folder: Folder, how: str) -> None:
     """Among many others, before and after it, so that pages of the database were split and lines rotated."""
+    folder = sqlite_folder
     texts = plates(300)
     for number in range(0, 300, 20):
         folder.record_all(texts[number : number + 20], 40.0 if number % 3 else 1.0, country=None)
@@ -168,10 +192,11 @@ def test_the_canary_is_in_no_byte(folder: Folder, how: str) -> None:
     assert found_in(folder.path, CANARY, fold(CANARY), CANARY[:-1] + "2") == []
     assert (folder.path / "events-2026-05-01.csv").read_text().count("\n") == 2
     assert set(folder.logged()) == folder.ids()
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
-def test_compressed_logs_are_purged_too(folder: Folder) -> None:
+def test_compressed_logs_are_purged_too(sqlite_folder: Folder) -> None:
+    folder = sqlite_folder
     folder.record_all(plates(20), 1)
     folder.record(CANARY, 40)
     folder.deliver()
@@ -215,7 +240,8 @@ def test_a_line_that_a_sink_had_in_its_hands_is_taken_out_later(folder: Folder) 
     assert Erasures(folder.store).removals("lines", 10) == [], "and then it is done with"
 
 
-def test_dead_letters_of_erased_events_go(folder: Folder) -> None:
+def test_dead_letters_of_erased_events_go(sqlite_folder: Folder) -> None:
+    folder = sqlite_folder
     event_id = folder.record("AB12CD", 40)
     with sqlite3.connect(folder.path / STORE) as connection:
         connection.execute("INSERT INTO dead_letters (sink, sequence, attempts, error, buried_at) VALUES ('x', 1, 1, 'no', 't')")
@@ -226,14 +252,15 @@ def test_dead_letters_of_erased_events_go(folder: Folder) -> None:
     connection.close()
 
 
-def test_every_table_is_either_cleared_or_holds_no_plates(folder: Folder) -> None:
+def test_every_table_is_either_cleared_or_holds_no_plates(sqlite_folder: Folder) -> None:
     """Whoever adds a table says here which."""
+    folder = sqlite_folder
     event_id = folder.record(CANARY, 40)
     with sqlite3.connect(folder.path / STORE) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     connection.close()
     cleared = {"events", "evidence", "dead_letters", "plates"}
-    without = {"entries", "head", "cursors", "holds", "removals", "alembic_version", "visits", "tallies"}
+    without = {"entries", "head", "cursors", "holds", "removals", "timestamps", "alembic_version", "visits", "tallies"}
     without |= {"samples", "strata", "queue", "reviews"}  # a trigger takes the plate out of the reviews
     assert tables - {name for name in tables if name.startswith("sqlite_")} <= cleared | without
     folder.purge().erase([event_id], "asked")
@@ -257,7 +284,7 @@ def test_recording_goes_on_during_a_purge(folder: Folder, monkeypatch: pytest.Mo
     assert purge.run(Limits(reads_days=30)).reads == 50
     assert len(new) >= 5
     assert folder.ids() == set(new)
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 def test_who_records_never_waits_long(folder: Folder) -> None:
@@ -280,7 +307,7 @@ def test_who_records_never_waits_long(folder: Folder) -> None:
         over.set()
         thread.join()
     assert recorded >= 3
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 def test_a_purge_can_be_stopped(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +316,7 @@ def test_a_purge_can_be_stopped(folder: Folder, monkeypatch: pytest.MonkeyPatch)
     turns = iter([False, False])
     purge = Purge(folder.store, folder.path, clock=lambda: NOW, pause=lambda seconds: next(turns, True))
     assert 0 < purge.run(Limits(reads_days=30)).reads < 50
-    assert faults(folder.path) == []
+    assert folder.faults() == []
 
 
 def test_the_thread_tells_what_fails_and_ends_at_once() -> None:
@@ -313,7 +340,8 @@ def test_the_thread_tells_what_fails_and_ends_at_once() -> None:
     assert thread.failure is None
 
 
-def test_a_store_that_others_read_is_purged_later(folder: Folder) -> None:
+def test_a_store_that_others_read_is_purged_later(sqlite_folder: Folder) -> None:
+    folder = sqlite_folder
     folder.record(CANARY, 40)
     reader = sqlite3.connect(folder.path / STORE)
     reader.execute("BEGIN")
@@ -326,7 +354,8 @@ def test_a_store_that_others_read_is_purged_later(folder: Folder) -> None:
     assert found_in(folder.path, CANARY) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(folder: Folder) -> None:
+def test_a_folder_that_cannot_be_written_is_named(sqlite_folder: Folder) -> None:
+    folder = sqlite_folder
     event_id = folder.record("AB12CD", 40)
     (folder.path / pictures(folder.path).pop()).parent.chmod(0o500)
     try:
