@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,7 @@ from streamer.sources.network_doze import LONGEST_S, Doze, Sized
 from streamer.sources.network_errors import source_error
 from streamer.sources.network_facts import Seen
 from streamer.sources.network_open import Accelerator, Opened, find_accelerator, open_stream
-from streamer.sources.network_packets import keep
+from streamer.sources.network_packets import Arrival, keep
 from streamer.sources.network_patience import Patience
 from streamer.sources.network_picture import Converter, exposed_at, luma_of
 
@@ -35,16 +34,6 @@ _LATE_S: Final = 0.01
 """A wait that ends when a picture is due must not end just before."""
 _KEY_FRAMES_MISSED: Final = 3.0
 """With key frames only, so many usual intervals without a picture are a fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """What is known of a packet; travels through the decoder with it."""
-
-    number: int
-    at: float
-    utc: datetime
-    exposed: datetime | None
 
 
 class NetworkCamera:
@@ -213,7 +202,7 @@ class NetworkCamera:
 
     def _decoded(self, opened: Opened, packet: Packet[VideoStream]) -> Iterator[LivePicture]:
         """Decode a packet, and what was put by before it; or put it by."""
-        arrival = _Arrival(self._seen.packets, self._clock(), datetime.now(UTC), exposed_at(packet))
+        arrival = Arrival(self._seen.packets, self._clock(), datetime.now(UTC), exposed_at(packet))
         self._seen.take(packet)
         if packet.is_corrupt:
             self._damage.broken(arrival.number)
@@ -221,14 +210,14 @@ class NetworkCamera:
             self._waits_for_key = False
         elif self._waits_for_key:
             return
-        keep(self._ring, packet, opened.stream, number=arrival.number, at=arrival.at, stamped=opened.tick_s is not None)
+        keep(self._ring, packet, opened.stream, arrival, stamped=opened.tick_s is not None)
         packet.opaque = arrival
         new = Sized(packet, packet.size, packet.is_keyframe, arrival.at)
         due = self._doze.take(new, self._seen.key_frame_interval_s)
         self._seen.packets_skipped = self._doze.dropped
         for one in due:
             origin = one.opaque
-            assert isinstance(origin, _Arrival)
+            assert isinstance(origin, Arrival)
             self._fruitless = True
             for frame in self._frames(opened, one, origin.number):
                 self._fruitless = False
@@ -237,7 +226,7 @@ class NetworkCamera:
 
     def _is_new(self, frame: VideoFrame) -> bool:
         """Say whether a picture was not given before: a key frame may be decoded twice, see ``Doze.flushed``."""
-        if not frame.key_frame or not isinstance(frame.opaque, _Arrival):
+        if not frame.key_frame or not isinstance(frame.opaque, Arrival):
             return True
         shown, self._shown_key = self._shown_key, frame.opaque.number
         return shown != self._shown_key
@@ -260,8 +249,8 @@ class NetworkCamera:
             self._damage.broken(number)
         return frames
 
-    def _picture(self, opened: Opened, frame: VideoFrame, last: _Arrival) -> LivePicture:
-        arrival = frame.opaque if isinstance(frame.opaque, _Arrival) else last
+    def _picture(self, opened: Opened, frame: VideoFrame, last: Arrival) -> LivePicture:
+        arrival = frame.opaque if isinstance(frame.opaque, Arrival) else last
         if frame.is_corrupt:
             self._damage.broken(arrival.number)
         assert self._convert is not None

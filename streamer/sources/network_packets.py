@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from logging import getLogger
 from typing import TYPE_CHECKING
@@ -17,11 +19,21 @@ if TYPE_CHECKING:
 _log = getLogger(__name__)
 
 
-def keep(ring: PacketRing, packet: Packet[VideoStream], stream: VideoStream, *, number: int, at: float, stamped: bool) -> None:
-    """Put a packet into the ring, from the first key frame of a connection on.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of a packet; travels through the decoder with it."""
 
-    ``number``: of the packet in its connection; ``at``: when it came, monotonic; ``stamped``: its time stamps are the camera's.
-    """
+    number: int
+    """Of the packet in its connection."""
+    at: float
+    """When it came, monotonic seconds."""
+    utc: datetime
+    exposed: datetime | None
+    """When its picture was taken by the camera's clock, UTC."""
+
+
+def keep(ring: PacketRing, packet: Packet[VideoStream], stream: VideoStream, arrival: Arrival, *, stamped: bool) -> None:
+    """Put a packet into the ring, from the first key frame of a connection on; ``stamped``: its time stamps are the camera's."""
     if not ring.wanted:
         return
     if not ring.begun:
@@ -29,7 +41,7 @@ def keep(ring: PacketRing, packet: Packet[VideoStream], stream: VideoStream, *, 
             return
         ring.begin(stream.codec_context.name, _seed(stream, packet))
     stamp_s = float(packet.pts * packet.time_base) if stamped and packet.pts is not None and packet.time_base else None
-    ring.add(EncodedPacket(number, bytes(packet), packet.is_keyframe, stamp_s, at))
+    ring.add(EncodedPacket(arrival.number, bytes(packet), packet.is_keyframe, stamp_s, arrival.at))
 
 
 def _seed(stream: VideoStream, packet: Packet[VideoStream]) -> bytes:
