@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,13 +64,19 @@ def test_a_detector_may_not_get_noisier_over_all() -> None:
     assert "precision_50 falls by 10.0" in verdict(before, after).reasons[0]
 
 
-def test_the_current_weights_may_replace_themselves(tmp_path: Path) -> None:
+def test_the_current_weights_may_replace_themselves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     installed: list[tuple[Path, str, dict[str, Any]]] = []
     candidate = resolve("plate-reader", prefer="onnx")
     file = tmp_path / "crops.csv"
     file.write_text(f"file,text\n{DATA}/crops/fa_00059.png,MB146\n{DATA}/crops/fa_00071.png,RIZ464\n")
     request = Request(candidate, "plate-reader", (file,), split=None, min_count=2)
-    assert promote.command(request, None, install=lambda *given: installed.append(given)) == 0
+
+    def install(*given: Any) -> list[str]:
+        installed.append(given)
+        return ["a line for the card"]
+
+    assert promote.command(request, None, install=install) == 0
+    assert "a line for the card" in capsys.readouterr().out
     ((given, name, measured),) = installed
     assert (given, name) == (candidate, "plate-reader")
     assert measured["reader"]["folded"] == 100.0
@@ -89,8 +98,35 @@ def test_only_what_passes_is_installed(
     assert ("refused: reader, all" in capsys.readouterr().out) == (code == 1)
 
 
+def test_a_detector_is_put_in_place_with_its_int8_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way with real parts: the shipped files, from elsewhere, become what ships."""
+    shipped = resolve("plate-detector", prefer="torch").parent
+    shutil.copytree(shipped.parent, tmp_path / "weights", ignore=shutil.ignore_patterns("starters"))
+    shutil.copytree(shipped, tmp_path / "run")
+    monkeypatch.setenv("PLATE_STREAMER_WEIGHTS", str(tmp_path / "weights"))
+    photos = sorted((DATA / "photos").glob("fa_*.webp"))[:2]
+    data = tmp_path / "photos.csv"
+    data.write_text("file,boxes,text\n" + "".join(f"{photo},{_boxes(photo)},\n" for photo in photos))
+    (tmp_path / "weights" / "plate-detector" / "old.bin").write_bytes(b"of weights before")
+    candidate, int8 = tmp_path / "run" / "plate-detector.pt", tmp_path / "run" / "plate-detector-int8.xml"
+    request = Request(candidate, "plate-detector", (data,), split=None, min_count=1, int8=int8)
+    assert promote.command(request, None) == 0
+    files = {file.name for file in (tmp_path / "weights" / "plate-detector").iterdir()}
+    assert files == {"plate-detector.pt", "plate-detector-int8.xml", "plate-detector-int8.bin"}
+    manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text())
+    assert manifest["models"]["plate-detector"]["measured"]["detector"]["recall_50"] == 100.0
+    assert manifest["models"]["plate-detector"]["formats"]["openvino-int8"] == "plate-detector/plate-detector-int8.xml"
+
+
+def _boxes(photo: Path) -> str:
+    with (DATA / "truth.csv").open(encoding="utf-8") as stream:
+        return next(row["boxes"] for row in csv.DictReader(stream) if row["file"] == f"photos/{photo.name}")
+
+
 def test_what_cannot_be_promoted_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="plate-detector or plate-reader"):
         promote.command(Request(tmp_path, "plate-lines", ()), None)
+    with pytest.raises(UsageError, match=r"--int8 .* with its \.bin beside it"):
+        promote.command(Request(tmp_path, "plate-detector", (), int8=tmp_path / "gone.xml"), None)
     with pytest.raises(UsageError, match="no such file"):
         promote.command(Request(tmp_path / "gone", "plate-reader", ()), None)

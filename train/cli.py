@@ -135,6 +135,9 @@ def promote(
     min_count: Annotated[int, typer.Option(min=1, help="Slices with fewer plates are shown, but do not decide.")] = 20,
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration of both.")] = None,
     candidate_config: Annotated[Path | None, typer.Option(metavar="F", help="Configuration of the candidate, if it needs its own.")] = None,
+    int8: Annotated[
+        Path | None, typer.Option(metavar="F.xml", help="Of a detector: what export calibrated; it is measured, and ships too.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = "val",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for evaluation.json and plots.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -142,7 +145,7 @@ def promote(
     """Put new weights in the place of the current ones, if they lose on no slice that matters. Exit code 1: they do."""
     from train.promote import Request, command
 
-    request = Request(candidate, model, tuple(on), split, margin, min_count, config, candidate_config)
+    request = Request(candidate, model, tuple(on), split, margin, min_count, config, candidate_config, int8)
     raise typer.Exit(command(request, out, dry_run=dry_run))
 
 

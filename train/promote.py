@@ -27,8 +27,8 @@ OVERALL = {"detector": ("precision_50", "quiet")}
 MODELS: dict[str, str] = {"plate-detector": "detector", "plate-reader": "reader"}
 """Names of the weights, and the section of the configuration that they belong to."""
 
-Install = Callable[[Path, str, dict[str, Any]], object]
-"""Puts a candidate into weights/ under a name, with what was measured."""
+Install = Callable[[Path, str, dict[str, Any]], Sequence[str] | None]
+"""Puts a candidate into weights/ under a name, with what was measured; gives lines for the model card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Request:
     min_count: int = 20
     config: Path | None = None
     candidate_config: Path | None = None
+    int8: Path | None = None
+    """Of a detector: its calibrated OpenVINO form (.xml), which is what is measured then, and what runs by default once it ships."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,17 @@ def command(request: Request, out: Path | None, *, dry_run: bool = False, instal
         console.print(f"refused: {reason}", highlight=False, markup=False)
     if not judged.passes:
         return 1
+    if request.model == "plate-detector" and request.int8 is None:
+        console.print(
+            "without --int8 no int8 form ships: on processors it would run in f32, at half the speed", highlight=False, markup=False
+        )
     if dry_run:
         console.print(f"{request.candidate} would become {request.model}", highlight=False, markup=False)
         return 0
-    (install or _installer())(request.candidate, request.model, measured(sides[1], request.on, request.split))
+    told = (install or _installer(request.int8))(request.candidate, request.model, measured(sides[1], request.on, request.split))
     console.print(f"{request.candidate} is now {request.model}", highlight=False, markup=False)
+    for line in told or ():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -158,17 +166,21 @@ def _sides(request: Request) -> list[Side]:
         raise UsageError(f"--model {request.model}: must be {' or '.join(MODELS)}")
     if not request.candidate.exists():
         raise UsageError(f"{request.candidate}: there is no such file or folder")
-    names = [request.model, str(request.candidate)]
+    if request.int8 is not None and (section != "detector" or not request.int8.with_suffix(".bin").is_file()):
+        raise UsageError(f"--int8 {request.int8}: must be the .xml of a detector, with its .bin beside it, as plate-train export writes it")
+    names = [request.model, str(request.int8 or request.candidate)]
     sides = sides_of(request.config, request.candidate_config, names if section == "detector" else [], names if section == "reader" else [])
     sides[0].label, sides[1].label = "current", "candidate"
     return sides
 
 
-def _installer() -> Install:
-    from train.export import install
+def _installer(int8: Path | None) -> Install:
+    from train.export.install import install
 
-    known: Install = install
-    return known
+    def put(candidate: Path, model: str, figures: dict[str, Any]) -> list[str]:
+        return install(candidate, model, figures, int8=int8)
+
+    return put
 
 
 def _table(judged: Verdict, request: Request) -> Table:
