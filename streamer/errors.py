@@ -10,7 +10,8 @@
     ├── MissingPackageError     2  an optional package or program is not installed: says which extra
     ├── StoreError              the durable record of events or their evidence cannot be written or read
     │   └── DiskFullError       there is no room for evidence
-    ├── TimestampError          a timestamp cannot be had, or is not one of what it should be of
+    ├── TimestampError          a timestamp cannot be had, or is not one that is trusted
+    │   └── OtherHashError      it is of something else
     └── SinkError               a sink cannot write
         └── RefusedError        its receiver will not take this, however often it is sent
 """
@@ -113,7 +114,11 @@ class DiskFullError(StoreError):
 
 
 class TimestampError(StreamerError):
-    """A timestamp cannot be had, or is not one of what it should be of."""
+    """A timestamp cannot be had, or is not one that is trusted."""
+
+
+class OtherHashError(TimestampError):
+    """A timestamp is of something else."""
 
 
 class SinkError(StreamerError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from streamer.chain import Entry
-from streamer.errors import TimestampError
+from streamer.errors import OtherHashError, TimestampError
 from streamer.verify import Fault
 
 
@@ -107,9 +107,12 @@ class StampCheck:
             return
         try:
             said = self._checker.check(stamp.answer, entry.hash)
-        except TimestampError as error:
-            what = f"does not fit: {error}; if it is of something else, the entries up to this one were made anew after it"
+        except OtherHashError:
+            what = "is of another chain: entries up to this one were changed after it was made, by somebody who holds the signing key"
             self._faults.append(Fault(_where(stamp), what))
+            return
+        except TimestampError as error:
+            self._faults.append(Fault(_where(stamp), str(error)))
             return
         told = self._told
         told.stamps += 1

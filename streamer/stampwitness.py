@@ -62,9 +62,9 @@ class Witness:
         if not told.stamps:
             return
         first, last = ((text or "")[:19].replace("T", " ") for text in (told.first, told.last))
-        yield f"timestamps: {told.stamps} fit, from {first} to {last} UTC; they speak for the entries up to {told.until}" + (
-            f", for the {told.after} after it none does yet" if told.after else ""
-        )
+        which = f"1 fits, of {last} UTC; it speaks" if told.stamps == 1 else f"{told.stamps} fit, from {first} to {last} UTC; they speak"
+        after = f", none yet for {told.after} others" if told.after else ""
+        yield f"timestamps: {which} for the entries up to {told.until}{after}"
         if told.longest_s is not None:
             yield f"no entry was stamped later than {_span(told.longest_s)} after it says it was written"
         if self._ca is None:

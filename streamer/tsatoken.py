@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streamer.errors import MissingPackageError, TimestampError, UsageError
+from streamer.errors import MissingPackageError, OtherHashError, TimestampError, UsageError
 
 try:
     import rfc3161_client as tsp
@@ -70,6 +70,10 @@ class Checker:
             ValueError: no certificate.
         """
         self._roots = x509.load_pem_x509_certificates(ca) if ca is not None else []
+        own = [one for one in self._roots if one.issuer == one.subject]
+        between = [one for one in self._roots if one.issuer != one.subject]
+        # OpenSSL looks for an issuer by its name and takes the first: a root and the one that followed it have the same.
+        self._trusted = [self._roots, *([root, *between] for root in own)] if len(own) > 1 else [self._roots]
         self._policy = x509.ObjectIdentifier(policy) if policy is not None else None
 
     @property
@@ -92,7 +96,7 @@ class Checker:
             told = response.tst_info
             imprint = told.message_imprint
             if imprint.hash_algorithm.dotted_string != _SHA256 or imprint.message != hashlib.sha256(bytes.fromhex(hash_hex)).digest():
-                raise TimestampError("the timestamp is of something else")
+                raise OtherHashError("the timestamp is of something else")
             self._check_maker(response, imprint.message, nonce)
             return Told(told.gen_time, str(told.serial_number), told.policy.dotted_string)
         except ValueError as error:
@@ -108,10 +112,15 @@ class Checker:
             )
         if not self._roots:
             return
-        try:
-            tsp.VerifierBuilder(roots=list(self._roots)).build().verify(response, digest)
-        except tsp.VerificationError as error:
-            raise TimestampError(f"the timestamp is not from an authority that is trusted: {_reason(str(error))}") from error
+        why = ""
+        for trusted in self._trusted:
+            try:
+                tsp.VerifierBuilder(roots=list(trusted)).build().verify(response, digest)
+            except tsp.VerificationError as error:
+                why = why or _reason(str(error))
+            else:
+                return
+        raise TimestampError(f"the timestamp is not from an authority that is trusted: {why}")
 
 
 def _reason(text: str) -> str:

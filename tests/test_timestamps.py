@@ -146,6 +146,13 @@ def test_who_is_not_trusted_is_refused(server: Server, client: TsaClient, tmp_pa
         trusting.stamp(HASH)
 
 
+def test_an_authority_may_have_a_new_root_of_the_same_name(authority: Authority, tmp_path: Path) -> None:
+    new = Authority(tmp_path / "new")
+    checker = Checker(authority.ca.read_bytes() + new.ca.read_bytes())
+    for one in (authority, new):
+        checker.check(one.reply(question_of(HASH).body), HASH)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "why"),
     [
@@ -200,7 +207,7 @@ def test_what_is_stamped_and_when_is_said(folder: Path, authority: Authority, ru
     code, told = run("verify", folder, "--tsa-ca", authority.ca)
     assert code == 0, told
     assert "timestamps: 2 fit" in told
-    assert "entries up to 5, for the 2 after it none does yet" in told
+    assert "entries up to 5, none yet for 2 others" in told
     assert "no entry was stamped later than" in told
     code, told = run("verify", folder, "--json")
     assert code == 0
@@ -241,6 +248,7 @@ def test_a_chain_that_is_made_anew_with_the_key_does_not_fit_its_timestamps(
     made_anew(folder, changed)
     assert faults(folder) == [], "the chain itself is whole"
     found, _ = stamped(folder, authority.ca)
+    assert all("another chain" in fault.what for fault in found if fault.where != "timestamps")
     expected = [entry for entry in (3, 5) if entry >= changed]
     assert [fault.where.split(" (")[0] for fault in found] == [f"timestamp of entry {entry}" for entry in expected] + (
         ["timestamps"] if len(expected) == 2 else []
