@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -81,7 +82,8 @@ def test_an_event_and_its_evidence_are_there_with_their_digests(client, folder, 
         content = answer.read()
     assert content == (folder.path / picture["file"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == picture["sha256"]
-    stat = client.stat_object(BUCKET, names(client)[1])
+    stat = client.stat_object(BUCKET, names(client)[1], extra_headers={"x-amz-checksum-mode": "ENABLED"})
+    assert stat.metadata["x-amz-checksum-sha256"] == base64.b64encode(bytes.fromhex(picture["sha256"])).decode()
     assert (stat.content_type, stat.metadata["x-amz-meta-sha256"]) == ("image/png", picture["sha256"])
     with client.get_object(BUCKET, f"{beginning}1.json") as answer:
         assert json.loads(answer.read()) == event.event
