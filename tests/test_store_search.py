@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,6 +30,7 @@ from streamer.store import Store, new_event_id, tables
 from streamer.store import search as search_module
 from streamer.store.database import MIGRATIONS
 from streamer.store.query import Key, Query
+from streamer.store.retention import Retention
 from streamer.store.search import Search
 from streamer.store.statistics import Span, StatisticsOf
 
@@ -408,8 +410,8 @@ def test_a_record_whose_update_was_killed_is_as_it_was_and_is_updated_again(tmp_
     assert "now of version 0005" in caplog.text
 
 
-def plans(store: Store, query: Query, after: Key | None) -> list[str]:
-    """Give how SQLite finds what a search asks for."""
+def plans(store: Store, look: Callable[[], object]) -> list[str]:
+    """Give how SQLite finds what a look asks for."""
     asked: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
@@ -417,7 +419,7 @@ def plans(store: Store, query: Query, after: Key | None) -> list[str]:
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        Search(store).page(query, after=after)
+        look()
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
     looking = sqlite3.connect(store.name)
@@ -451,8 +453,17 @@ def plans(store: Store, query: Query, after: Key | None) -> list[str]:
 @pytest.mark.parametrize("after", [None, Key(1000, 0.0, hour(30), 100)])
 def test_no_search_goes_through_a_whole_table(filled, query, after):
     """Those without an end in time take the rows in the order of an index, and stop when they have enough."""
-    steps = plans(filled[0], query, after)
+    steps = plans(filled[0], lambda: Search(filled[0]).page(query, after=after))
     whole = [step for step in steps if step.startswith("SCAN") and not step.startswith(("SCAN head", "SCAN (subquery", "SCAN anon"))]
     assert whole == (["SCAN events USING INDEX events_best_time"] if query == Query() and after is None else [])
     if after is not None and query.plate is None:
         assert any("best_time<" in step for step in steps), steps
+
+
+def test_audit_entries_are_found_among_millions_of_events(filled):
+    """By the index of other entries: a purge looks for them every hour."""
+    retention = Retention(filled[0])
+    for look in (lambda: list(retention.audits()), lambda: retention.due_audit(hour(0))):
+        steps = plans(filled[0], look)
+        assert len(steps) == 1
+        assert "entries_others" in steps[0], steps
