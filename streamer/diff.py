@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -109,9 +109,14 @@ def compare(a: Path, b: Path, *, states: Sequence[str] = ("final",), tolerance_s
     Raises:
         UsageError: a log is missing or a line of it is no event, with file and line number.
     """
-    left = [vehicle for vehicle in read_log(a) if vehicle.event["state"] in states]
-    right = [vehicle for vehicle in read_log(b) if vehicle.event["state"] in states]
+    left = [vehicle for vehicle in read_log(a) if _counts(vehicle.event, states)]
+    right = [vehicle for vehicle in read_log(b) if _counts(vehicle.event, states)]
     return compare_vehicles(left, right, tolerance_s=tolerance_s)
+
+
+def _counts(event: Mapping[str, Any], states: Sequence[str]) -> bool:
+    """Say whether a line tells of a vehicle: one that only brings a clip repeats what was told."""
+    return event["state"] in states and event.get("revision_reason") != "clip"
 
 
 def compare_vehicles(left: Sequence[Vehicle], right: Sequence[Vehicle], *, tolerance_s: float = TOLERANCE_S) -> Comparison:

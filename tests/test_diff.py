@@ -50,6 +50,13 @@ def test_ids_numbers_and_writing_times_do_not_count(log):
     ]
 
 
+def test_a_revision_that_brings_a_clip_is_no_second_vehicle(log):
+    once, late = log({"t": 1.0}), log({"t": 1.0})
+    again = json.loads(late.read_text(encoding="utf-8")) | {"revision": 2, "revision_reason": "clip"}
+    late.write_text(late.read_text(encoding="utf-8") + to_line(again) + "\n", encoding="utf-8")
+    assert compare(once, late).same_vehicles
+
+
 def test_differing_characters_are_named(log):
     comparison = compare(log({"plate": "AB12CD"}), log({"plate": "A812CDE"}))
     assert _pairs(comparison.plate_differs) == [("AB12CD", "A812CDE")]
