@@ -467,3 +467,9 @@ def test_audit_entries_are_found_among_millions_of_events(filled):
         steps = plans(filled[0], look)
         assert len(steps) == 1
         assert "entries_others" in steps[0], steps
+
+
+def test_open_previews_are_found_among_millions_of_events(filled):
+    """The program looks for them when it starts."""
+    first = plans(filled[0], filled[0].open_previews)[0]
+    assert "events_previews" in first, first
