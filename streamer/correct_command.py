@@ -12,8 +12,9 @@ from typing import Final
 from streamer import audit
 from streamer.chain import new_salt
 from streamer.errors import UsageError
-from streamer.events import PSEUDONYM, Event, Place, corrected, to_line
+from streamer.events import PSEUDONYM, Event, Place, to_line
 from streamer.plates import normalise
+from streamer.revisions import corrected
 from streamer.signing import signer_in
 from streamer.store import STORE, Store
 

@@ -159,78 +159,13 @@ def event_of(
         "configuration": making.configuration,
         "written_at": utc_text(written_at),
         "salt": salt,
-        "chain": _chain(place),
+        "chain": chain_of(place),
     }
 
 
-def interrupted(preview: Event, place: Place, *, salt: str, written_at: datetime) -> Event:
-    """Give the revision that withdraws a preview whose passage an earlier run could not follow to its end."""
-    return preview | {
-        "revision": preview["revision"] + 1,
-        "revision_reason": "interrupted",
-        "state": "withdrawn",
-        "sequence": place.sequence,
-        "written_at": utc_text(written_at),
-        "salt": salt,
-        "chain": _chain(place),
-    }
-
-
-def clip_added(
-    last: Event,
-    kept: Sequence[Event],
-    clip: EvidenceFile | None,
-    place: Place,
-    *,
-    shed: Sequence[tuple[EvidenceKind, str]] = (),
-    salt: str,
-    written_at: datetime,
-) -> Event:
-    """Give the revision that has the clip of an event, which is as it was otherwise; somebody may have corrected it meanwhile.
-
-    Args:
-        last: the last revision, final or corrected.
-        kept: its pictures that were not erased, as they stand in it.
-        clip: the clip; None: it was left out, see ``shed``.
-        place: where in the record it will stand.
-        shed: as in ``event_of``.
-        salt: see there, too.
-        written_at: now, aware.
-    """
-    return last | {
-        "revision": last["revision"] + 1,
-        "revision_reason": "clip",
-        "sequence": place.sequence,
-        "evidence": [*kept, *([] if clip is None else [clip.entry()])],
-        "evidence_shed": [*last.get("evidence_shed", ()), *({"kind": kind, "why": why} for kind, why in shed)],
-        "written_at": utc_text(written_at),
-        "salt": salt,
-        "chain": _chain(place),
-    }
-
-
-def corrected(last: Event, place: Place, *, plate: str | None, by: str, why: str, salt: str, written_at: datetime) -> Event:
-    """Give the revision that says what somebody saw; what the program decided and read stays as it was.
-
-    Args:
-        last: the last revision, final or corrected.
-        place: where in the record it will stand.
-        plate: A-Z and 0-9; None: there is no plate that can be read.
-        by: who says so.
-        why: in a few words; may be empty.
-        salt: see ``event_of``.
-        written_at: now, aware.
-    """
-    return last | {
-        "revision": last["revision"] + 1,
-        "revision_reason": "correction",
-        "state": "corrected",
-        "correction": {"plate": plate, "by": by, "time": utc_text(written_at), "why": why},
-        "sequence": place.sequence,
-        "written_at": utc_text(written_at),
-        "salt": salt,
-        "chain": _chain(place),
-    }
+def chain_of(place: Place) -> dict[str, object]:
+    """Give what an event says of its place in the chain."""
+    return {"entry": place.entry, "previous": place.previous}
 
 
 def _clip(facts: ClipFacts) -> Event:
@@ -320,10 +255,6 @@ def _box(box: Box) -> list[float]:
 
 def _stamp(stamp: Stamp) -> dict[str, object]:
     return {"time": utc_text(stamp.wall), "media_time_s": round(float(stamp.t), _SECOND_DIGITS), "frame": stamp.index}
-
-
-def _chain(place: Place) -> dict[str, object]:
-    return {"entry": place.entry, "previous": place.previous}
 
 
 def _model(info: ModelInfo) -> dict[str, str]:

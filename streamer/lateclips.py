@@ -15,8 +15,9 @@ from typing import Final, Protocol
 from streamer.chain import new_salt
 from streamer.clips import Later
 from streamer.errors import DiskFullError, StoreError
-from streamer.events import Event, EvidenceFile, Place, clip_added
+from streamer.events import Event, EvidenceFile, Place
 from streamer.evidence import EvidenceFolder
+from streamer.revisions import clip_added
 from streamer.shedding import Shed, Shedding
 from streamer.store import Store
 from streamer.types import EncodedPicture, Passage

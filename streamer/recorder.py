@@ -13,9 +13,10 @@ from streamer.chain import new_salt
 from streamer.configentry import CONFIGURATION, Configuration, payload_of
 from streamer.delivery import deliver_pending
 from streamer.errors import DiskFullError
-from streamer.events import Event, EventMaker, EvidenceFile, Making, Place, event_of, interrupted
+from streamer.events import Event, EventMaker, EvidenceFile, Making, Place, event_of
 from streamer.evidence import EvidenceFolder
 from streamer.ports import Sink
+from streamer.revisions import interrupted
 from streamer.shedding import Shed, Shedding
 from streamer.store import Store, new_event_id
 from streamer.types import Passage

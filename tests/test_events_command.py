@@ -15,8 +15,8 @@ import pytest
 
 from streamer.cli import main
 from streamer.errors import UsageError
-from streamer.events import corrected
 from streamer.moments import moment_of
+from streamer.revisions import corrected
 from streamer.store import Store, new_event_id
 
 START = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)

@@ -19,11 +19,12 @@ from streamer.clips import Later
 from streamer.config import EventsConfig
 from streamer.errors import StoreError
 from streamer.eventreport import html_of, pdf_of
-from streamer.events import Event, Making, corrected, event_schema
+from streamer.events import Event, Making, event_schema
 from streamer.evidence import EvidenceFolder
 from streamer.lateclips import LateClips
 from streamer.live.recording import RecordingThread
 from streamer.recorder import Recorder
+from streamer.revisions import corrected
 from streamer.signing import PUBLIC, signer_in, verifier_of
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
