@@ -108,7 +108,14 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, weight: str, pictures: 
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(UsageError, match=message):
         run_export(
-            tmp_path / weight, tmp_path / "out", ["onnx"], pictures, size=640, threads=1, tolerance=Tolerance(), console=Console(quiet=True)
+            tmp_path / weight,
+            tmp_path / "out",
+            ["onnx"],
+            [pictures] if pictures else [],
+            size=640,
+            threads=1,
+            tolerance=Tolerance(),
+            console=Console(quiet=True),
         )
     with pytest.raises(UsageError, match="--formats caffe: unknown"):
         chosen_forms("onnx,caffe")
@@ -147,6 +154,17 @@ def test_a_reader_becomes_what_ships(reader: Path, directory: Path) -> None:
     assert "package" not in manifest["models"]["plate-reader"]
 
 
+def test_a_calibrated_reader_ships_its_int8_form_until_one_without_takes_its_place(reader: Path, directory: Path) -> None:
+    for name in ("inference-int8.xml", "inference-int8.bin"):
+        (reader / name).write_bytes(name.encode())
+    install(reader, "plate-reader", {}, directory=directory)
+    assert weights.resolve("plate-reader", prefer="openvino-int8", directory=directory).parent == directory / "plate-reader"
+    (reader / "inference-int8.xml").unlink()
+    install(reader, "plate-reader", {}, directory=directory)
+    assert not list((directory / "plate-reader").glob("*int8*"))
+    assert "openvino-int8" not in json.loads((directory / "manifest.json").read_text())["models"]["plate-reader"]["formats"]
+
+
 def test_an_incomplete_or_telltale_candidate_is_not_installed(reader: Path, directory: Path) -> None:
     (reader / "inference.json").write_text(f"made in {Path.cwd()}/somewhere")
     with pytest.raises(UsageError, match="a folder of this machine"):
@@ -161,6 +179,6 @@ def test_an_incomplete_or_telltale_candidate_is_not_installed(reader: Path, dire
 def test_the_shipped_reader_gives_the_same_in_every_exact_form(tmp_path: Path) -> None:
     source = weights.resolve("plate-reader", prefer="onnx")
     forms = ["onnx", "openvino", "paddle"]
-    assert run_export(source, tmp_path, forms, DATA / "crops", size=640, threads=1, tolerance=Tolerance(), console=Console(quiet=True))
+    assert run_export(source, tmp_path, forms, [DATA / "crops"], size=640, threads=1, tolerance=Tolerance(), console=Console(quiet=True))
     assert [row["state"] for row in json.loads((tmp_path / "export.json").read_text())["forms"]] == ["original", "same", "same", "same"]
     assert onnx.load(str(tmp_path / "inference.onnx")).graph.node

@@ -21,6 +21,9 @@ from streamer.types import ModelInfo
 
 _NETS: dict[str, Callable[[Path, Scaling, int], Net]] = {"openvino": OpenVinoNet, "onnxruntime": OnnxNet}
 
+INT8 = "inference-int8.xml"
+"""Beside inference.onnx in a reader's folder, if it has been calibrated."""
+
 
 def load_recogniser(config: ReaderConfig) -> tuple[Recogniser, ModelInfo]:
     """Load the recognition engine that a configuration asks for. Raises WeightsError or MissingPackageError."""
@@ -37,7 +40,7 @@ def load_recogniser(config: ReaderConfig) -> tuple[Recogniser, ModelInfo]:
         raise WeightsError(f"{folder}: is a file; a reader is a folder with inference.yml beside the model")
     settings = read_settings(folder)
     paddle = config.engine == "paddle_static"
-    net = PaddleNet(folder, settings, threads) if paddle else _net(folder, config.engine, SYMMETRIC, threads)
+    net = PaddleNet(folder, settings, threads) if paddle else _net(_network_in(folder, config), config.engine, SYMMETRIC, threads)
     info = ModelInfo(str(settings["Global"]["model_name"]), weights.sha256_of(folder), net.backend)
     return CtcRecogniser(net, characters_of(settings), folder), info
 
@@ -80,6 +83,17 @@ def load_layout_net(config: ReaderConfig) -> Net:
     return net
 
 
+def _network_in(folder: Path, config: ReaderConfig) -> Path:
+    """Give the file of a reader's folder that its engine runs: OpenVINO takes int8 where there is one, unless exactness is asked for."""
+    int8 = folder / INT8
+    return int8 if config.half and _engine(config.engine) == "openvino" and int8.is_file() else folder / "inference.onnx"
+
+
+def _engine(engine: str) -> str:
+    """Give the engine itself where the configuration leaves it open: the first that is installed."""
+    return engine if engine in _NETS else next((name for name in _NETS if find_spec(name)), "openvino")
+
+
 def _net(path: Path, engine: str, scaling: Scaling, threads: int) -> Net:
     if path.is_dir():
         path = path / "inference.onnx"
@@ -87,7 +101,7 @@ def _net(path: Path, engine: str, scaling: Scaling, threads: int) -> Net:
         raise WeightsError(f"{path}: missing, or neither .onnx nor .xml, which is what OpenVINO and ONNX Runtime run")
     if path.suffix == ".xml" and engine == "onnxruntime":
         raise WeightsError(f"{path}: ONNX Runtime cannot run OpenVINO's format; give an .onnx file or set reader.engine to openvino")
-    chosen = engine if engine in _NETS else next((name for name in _NETS if find_spec(name)), "openvino")
+    chosen = _engine(engine)
     if find_spec(chosen) is None:
         raise MissingPackageError(f"reader.engine {engine} needs the package {chosen}; install it with pip install 'plate-streamer'")
     return _NETS[chosen](path, scaling, threads)

@@ -63,7 +63,10 @@ def threads_of(configured: int) -> int:
 
 
 class OpenVinoNet:
-    """OpenVINO on the CPU in f32, so that it gives the same text as ONNX Runtime; reads ``.xml`` and ``.onnx``."""
+    """OpenVINO on the CPU; reads ``.xml`` and ``.onnx``.
+
+    In f32, so that it gives the same text as ONNX Runtime, or in int8 where the file says so.
+    """
 
     def __init__(self, path: Path, scaling: Scaling, threads: int) -> None:
         """Compile. Raises WeightsError if OpenVINO cannot."""
@@ -79,11 +82,12 @@ class OpenVinoNet:
         }
         core = ov.Core()
         try:
-            compiled = core.compile_model(_with_picture_input(core.read_model(path), scaling), "CPU", options)
+            model = core.read_model(path)
+            compiled = core.compile_model(_with_picture_input(model, scaling), "CPU", options)
         except RuntimeError as error:
             raise WeightsError(f"{path}: OpenVINO cannot use it as a text network ({_first_line(error)})") from error
         self._queue = ov.AsyncInferQueue(compiled, threads)
-        self.backend = "openvino cpu f32"
+        self.backend = f"openvino cpu {'int8' if _is_quantised(model) else 'f32'}"
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
         """See Net."""
@@ -97,6 +101,10 @@ class OpenVinoNet:
             self._queue.start_async({0: self._tensor(np.ascontiguousarray(picture[None]))}, index)
         self._queue.wait_all()
         return results
+
+
+def _is_quantised(model: Any) -> bool:
+    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def _with_picture_input(model: Any, scaling: Scaling) -> Any:

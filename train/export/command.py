@@ -52,7 +52,7 @@ def run_export(
     weights: Path,
     out: Path,
     forms: Sequence[str],
-    pictures: Path | None,
+    pictures: Sequence[Path],
     *,
     size: int,
     threads: int,
@@ -90,8 +90,8 @@ def run_export(
     return all(outcome.state not in ("differs", "failed") for outcome in outcomes)
 
 
-def _model(weights: Path, out: Path, pictures: Path | None, size: int, threads: int, tolerance: Tolerance) -> Model:
-    if pictures is None:
+def _model(weights: Path, out: Path, pictures: Sequence[Path], size: int, threads: int, tolerance: Tolerance) -> Model:
+    if not pictures:
         raise UsageError("--calibrate: missing; give a manifest or a folder of pictures: answers are compared on them, int8 is calibrated")
     if not weights.exists():
         raise UsageError(f"{weights}: there is no such file or folder; give a detector's .pt file or a reader's folder")
@@ -99,12 +99,12 @@ def _model(weights: Path, out: Path, pictures: Path | None, size: int, threads: 
     if weights.is_dir():
         from train.export.reader import ReaderForms
 
-        return ReaderForms(weights, out, read_samples(pictures, crops=True), threads, tolerance)
+        return ReaderForms(weights, out, read_samples(*pictures, crops=True), threads, tolerance)
     if weights.suffix != ".pt":
         raise UsageError(f"{weights}: is neither a detector's .pt file nor a reader's folder")
     from train.export.detector import DetectorForms
 
-    return DetectorForms(weights, out, read_samples(pictures, crops=False), size, threads, tolerance)
+    return DetectorForms(weights, out, read_samples(*pictures, crops=False), size, threads, tolerance)
 
 
 def _one(model: Model, form: str, runs: dict[str, Run], answers: Sequence[Any]) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import UsageError
+from streamer.reader.choice import INT8
 from streamer.weightfiles import write_atomically
 from streamer.weights import weights_directory
 
@@ -16,6 +17,8 @@ LICENCE = "AGPL-3.0-only"
 """Of the project; PP-OCR's weights that a reader started from are Apache-2.0, which allows it."""
 
 READER = ("inference.onnx", "inference.yml", "inference.json", "inference.pdiparams")
+_READER_INT8 = tuple(str(Path(INT8).with_suffix(suffix)) for suffix in (".xml", ".bin"))
+"""Of a reader that was calibrated, besides: what OpenVINO runs."""
 _MOST_BYTES = 45_000_000
 
 
@@ -77,7 +80,8 @@ def _detector(checkpoint: Path, name: str, int8: Path | None) -> dict[str, bytes
 
 
 def _reader(folder: Path, name: str) -> dict[str, bytes]:
-    return {f"{name}/{file}": _read(folder / file) for file in READER}
+    files = READER + (_READER_INT8 if (folder / INT8).is_file() else ())
+    return {f"{name}/{file}": _read(folder / file) for file in files}
 
 
 def _read(path: Path) -> bytes:
@@ -99,7 +103,7 @@ def _name(manifest: dict[str, Any], name: str, measured: Mapping[str, Any], cand
     """Point the name, and for a detector the recipe of its derived forms, to the new files."""
     formats: dict[str, str]
     if candidate.is_dir():
-        formats = {"onnx": name, "paddle": name}
+        formats = {"onnx": name, "paddle": name} | ({"openvino-int8": f"{name}/{INT8}"} if (candidate / INT8).is_file() else {})
         about = {"task": "text recognition", "network": "PP-OCRv6_small_rec, head of the plate alphabet"}
     elif candidate.suffix == ".onnx":
         formats = {"onnx": f"{name}/{name}.onnx"}

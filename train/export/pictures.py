@@ -34,14 +34,14 @@ class Samples:
     comparison: tuple[Sample, ...]
 
 
-def read_samples(source: Path, *, crops: bool, calibration: int = 200, comparison: int = 60, seed: int = 0) -> Samples:
-    """Draw pictures from a manifest (.jsonl) or a folder; the same for the same seed.
+def read_samples(*sources: Path, crops: bool, calibration: int = 200, comparison: int = 60, seed: int = 0) -> Samples:
+    """Draw pictures from manifests (.jsonl) or folders; the same for the same seed.
 
     ``crops``: of a manifest the plates cut out with a little margin, and the pictures that are crops; of a folder its pictures
     as they are. Calibration takes the rows of the training split where there are splits, comparison the others. Raises
     UsageError if there are fewer than two, or if one cannot be read.
     """
-    first, second = _named(source, crops=crops) if source.is_file() else _of_folder(source)
+    first, second = _places_in(sources, crops=crops)
     dice = random.Random(seed)  # noqa: S311 - a draw, not a secret
     dice.shuffle(first)
     dice.shuffle(second)
@@ -49,7 +49,8 @@ def read_samples(source: Path, *, crops: bool, calibration: int = 200, compariso
         share = max(1, min(comparison, len(first) // 4))
         first, second = first[share:], first[:share]
     if not first or not second:
-        raise UsageError(f"{source}: has no two {'crops' if crops else 'photographs'}; some are for calibration, others for comparison")
+        names, what = ", ".join(map(str, sources)), "crops" if crops else "photographs"
+        raise UsageError(f"{names}: has no two {what}; some are for calibration, others for comparison")
     return Samples(tuple(map(_sample, first[:calibration])), tuple(map(_sample, second[:comparison])))
 
 
@@ -57,6 +58,11 @@ def read_samples(source: Path, *, crops: bool, calibration: int = 200, compariso
 class _Place:
     file: Path
     plate: Plate | None = None
+
+
+def _places_in(sources: Sequence[Path], *, crops: bool) -> tuple[list[_Place], list[_Place]]:
+    found = [_named(source, crops=crops) if source.is_file() else _of_folder(source) for source in sources]
+    return [place for first, _ in found for place in first], [place for _, second in found for place in second]
 
 
 def _of_folder(folder: Path) -> tuple[list[_Place], list[_Place]]:

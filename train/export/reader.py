@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from streamer.config import ReaderConfig
 from streamer.errors import UsageError
-from streamer.reader.lines import LINE_HEIGHT, scaled
+from streamer.reader.choice import INT8, load_layout_net
 from streamer.reader.nets import SYMMETRIC, Floats, Net, OnnxNet, OpenVinoNet, threads_of
+from streamer.reader.platelayout import LearnedLines
 from streamer.reader.recognisers import PaddleNet, characters_of, read_settings
 from streamer.reader.text import decode
 from streamer.types import Image
 from train.export.agreement import Agreement, Tolerance, compare_texts
 from train.export.form import LOSSY, Run, bf16_lacks
-from train.export.pictures import Samples
-from train.export.quantise import quantise
+from train.export.pictures import Sample, Samples
+from train.export.quantise import READER_TYPES, quantise, reader_gates
 
 _PADDLE = ("inference.json", "inference.pdiparams")
 
@@ -28,19 +30,19 @@ _PADDLE = ("inference.json", "inference.pdiparams")
 class ReaderForms:
     """A form.Model of a folder with inference.onnx and inference.yml.
 
-    ``out`` becomes one folder that PaddleOCR and this program load, whatever the engine; int8 has one of its own in it.
+    ``out`` becomes one folder that PaddleOCR and this program load, whatever the engine.
     """
 
     def __init__(self, folder: Path, out: Path, samples: Samples, threads: int, tolerance: Tolerance) -> None:
         self._out, self._samples, self._threads, self._tolerance = out, samples, threads_of(threads), tolerance
         self._settings = read_settings(folder)
-        self._width = _width(self._settings, folder)
         for name in ("inference.onnx", "inference.yml"):
             if not (folder / name).is_file():
                 raise UsageError(f"{folder / name}: missing; a reader is a folder with inference.onnx and inference.yml")
             if folder.resolve() != out.resolve():
                 shutil.copyfile(folder / name, out / name)
-        self.pictures: Sequence[Image] = [self._prepared(sample.image) for sample in samples.comparison]
+        self._compared = _lines(samples.comparison, self._threads)
+        self.pictures: Sequence[Image] = [line.image for line in self._compared]
 
     def lacks(self, form: str) -> str | None:
         """See form.Model."""
@@ -57,10 +59,9 @@ class ReaderForms:
             return self._paddle()
         target = self._path(form)
         if form == "openvino-int8":
-            target.parent.mkdir(exist_ok=True)
-            inputs = [SYMMETRIC(self._prepared(sample.image)) for sample in self._samples.calibration]
-            quantise(source, target, inputs, transformer=True)
-            shutil.copyfile(self._out / "inference.yml", target.with_name("inference.yml"))
+            inputs = [SYMMETRIC(line.image) for line in _lines(self._samples.calibration, self._threads)]
+            gates = reader_gates(source, inputs[0].shape)
+            quantise(source, target, inputs, keep_types=READER_TYPES, keep_names=gates, seven_bits=True)
         else:
             import openvino
 
@@ -80,7 +81,7 @@ class ReaderForms:
 
     def compare(self, original: Sequence[Any], other: Sequence[Any], form: str) -> Agreement:
         """See form.Model."""
-        truth = [sample.text for sample in self._samples.comparison]
+        truth = [line.text for line in self._compared]
         return compare_texts(original, other, truth, self._tolerance, exact=form not in LOSSY)
 
     def _net(self, form: str | None) -> Net:
@@ -93,10 +94,7 @@ class ReaderForms:
         return OpenVinoNet(self._path(str(form)), SYMMETRIC, self._threads)
 
     def _path(self, form: str) -> Path:
-        return self._out / "int8" / "inference.xml" if form == "openvino-int8" else self._out / "inference.xml"
-
-    def _prepared(self, crop: Image) -> Image:
-        return scaled(crop, self._width, LINE_HEIGHT)
+        return self._out / (INT8 if form == "openvino-int8" else "inference.xml")
 
     def _paddle(self) -> list[Path]:
         """Make Paddle's files in a process of its own, which compares them on the same pictures, too."""
@@ -128,10 +126,12 @@ class _Bf16:
         return [np.asarray(self._compiled(SYMMETRIC(picture))[0][0], np.float32) for picture in pictures]
 
 
-def _width(settings: dict[str, Any], folder: Path) -> int:
-    try:
-        return next(
-            int(step["RecResizeImg"]["image_shape"][2]) for step in settings["PreProcess"]["transform_ops"] if "RecResizeImg" in step
-        )
-    except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
-        raise UsageError(f"{folder / 'inference.yml'}: lacks RecResizeImg.image_shape; export the reader again") from error
+def _lines(samples: Sequence[Sample], threads: int) -> list[Sample]:
+    """Cut crops into lines as the program does. The text of one of two lines is not known."""
+    cut = LearnedLines(load_layout_net(ReaderConfig(threads=threads)))
+    layouts = [next(iter(ways)) for ways in cut([sample.image for sample in samples])]
+    return [
+        Sample(row.picture, sample.text if len(layout) == 1 else None)
+        for sample, layout in zip(samples, layouts, strict=True)
+        for row in layout
+    ]
