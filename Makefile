@@ -67,7 +67,7 @@ test: setup weights/.starters
 	@live=$$(mktemp); \
 	"$(VENV)/bin/python" -m pytest tests/e2e/test_live_*.py > "$$live" 2>&1 & \
 	waiting=$$!; \
-	nice -n 15 "$(VENV)/bin/python" -m pytest -n "$$(($$(getconf _NPROCESSORS_ONLN) + 1))" --dist loadfile --ignore-glob='*/e2e/test_live_*'; \
+	nice -n 15 "$(VENV)/bin/python" -m pytest -n "$$(($$(getconf _NPROCESSORS_ONLN) + 1))" --dist loadfile --no-loadscope-reorder --ignore-glob='*/e2e/test_live_*'; \
 	most=$$?; wait $$waiting; live_ones=$$?; \
 	cat "$$live"; rm -f "$$live"; \
 	if [ $$most -eq 0 ] && [ $$live_ones -eq 0 ]; then echo "All tests passed."; else echo "Tests failed: see above." >&2; exit 1; fi

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
 import sqlite3
 import threading
 import time
@@ -27,16 +26,15 @@ from streamer.store.erasure import Erasures
 from streamer.store.retention import Hold, Retention
 from streamer.subject import names
 from tests.forgetting import CANARY, NOW, STORE, Folder, found_in, pictures, plates
-from tests.servers import Postgres
+from tests.servers import Postgres, postgres_server
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def cluster() -> Iterator[Postgres]:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    Store(server.url("postgres")).close()  # makes the tables: the databases of tests are copies
-    yield server
-    server.go(signal.SIGINT)
+    with postgres_server() as server:
+        Store(server.url("postgres")).close()  # makes the tables: the databases of tests are copies
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -20,7 +20,7 @@ from streamer.outgoing import Outgoing
 from streamer.sinks import make_sink
 from streamer.sinks.nats import Connection
 from tests.receivers import black_hole, free_port, wait_until
-from tests.servers import Postgres, nats_server, redis_server
+from tests.servers import nats_server, postgres_server, redis_server
 
 
 @pytest.fixture(scope="module")
@@ -261,10 +261,9 @@ def test_what_is_no_nats(sink, outgoing, redis_at):
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.go(signal.SIGINT)
+def postgres():
+    with postgres_server() as server:
+        yield server
 
 
 def rows(server, table="plate_events"):

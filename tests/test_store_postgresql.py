@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
-from urllib.parse import quote
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,20 +14,16 @@ from streamer.store import Store
 from streamer.store.search import Search
 from streamer.store.statistics import Span
 from streamer.store.tables import metadata
-from tests.servers import Postgres
+from tests.servers import postgres_server
 from tests.test_store_search import counted, erase_all, fill, hour, ids, order, paged, queries, told, wanted
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory, make_event):
+def filled(make_event):
     """A store and the last revisions of its events."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    try:
-        with Store(f"postgresql+psycopg://anpr:{quote('hunter2')}@127.0.0.1:{server.port}/postgres") as store:
-            yield store, fill(store, make_event, random.Random(5), 200, 100)  # noqa: S311 (repeatable on purpose)
-    finally:
-        server.go(signal.SIGINT)
+    with postgres_server() as server, Store(server.url("postgres")) as store:
+        yield store, fill(store, make_event, random.Random(5), 200, 100)  # noqa: S311 (repeatable on purpose)
 
 
 def test_migrations_make_the_tables_that_the_program_uses(filled):
