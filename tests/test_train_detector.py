@@ -208,7 +208,7 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     assert trained.names == ("plate",)
     assert {"best.pt", "last.pt", "epoch0.pt", "epoch1.pt"} <= {path.name for path in (run / "weights").iterdir()}
     told = capsys.readouterr().out
-    assert "epoch 2 of 2" in told
+    assert "epoch 2 of 2: 1 of 1 batches" in told
     assert re.search(r"precision.*recall.*mAP50.*mAP50-95", told)
     assert f"detector.weights: {trained.weights}" in told
     detector = build_detector(DetectorConfig(weights=str(trained.weights), input_size=64))

@@ -17,6 +17,9 @@ from train.manifest import read_manifest
 from train.prepare import Settings, prepare
 from train.prepare.command import report
 
+_LINES = 10
+"""Of progress in an epoch, where no bar can be drawn."""
+
 
 class StoppedError(StreamerError):
     """Somebody stopped the training."""
@@ -80,6 +83,8 @@ class _Bar:
         """See Watch."""
         name = f"epoch {epoch} of {epochs}"
         self._progress.update(self._task, description=name, completed=(epoch - 1) * batches + batch, total=epochs * batches)
+        if not self._console.is_terminal and batch * _LINES // batches > (batch - 1) * _LINES // batches:
+            _say(self._console, f"{name}: {batch} of {batches} batches")
 
     def epoch(self, epoch: int, epochs: int, loss: float, scores: Scores) -> None:
         """See Watch."""
