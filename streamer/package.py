@@ -92,6 +92,7 @@ def check_package(file: Path, verifier: Verifier | None, seen: Verified, witness
                 entries = [Entry(**entry) for entry in proof]
                 ends[entries[-1].number] = entries[-1].hash
                 yield from _check_revision(line, entries, content, verifier or verifier_from(content[KEY]), seen)
+            seen.events = len({json.loads(line)["event_id"] for line in lines})
             if witness is not None:
                 yield from check_stamps(content, ends, witness)
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, IndexError, AttributeError, NotImplementedError) as error:
@@ -121,7 +122,7 @@ def _check_revision(
 ) -> Iterator[Fault]:
     event = json.loads(line)
     where = f"event {event['event_id']}, revision {event['revision']}"
-    seen.events += 1
+    seen.revisions += 1
     if entries[0].digest != digest_of(line):
         yield Fault(where, "was changed")
     previous = str(event["chain"]["previous"])

@@ -52,9 +52,12 @@ class Verified:
 
     entries: int = 0
     events: int = 0
+    revisions: int = 0
+    """Of events; those that were erased do not count."""
     erased: int = 0
     signatures: int = 0
     pictures: int = 0
+    """Looked at: once for each revision that names one."""
     unsigned: int = 0
     """Entries after the last signed one."""
 
@@ -140,13 +143,14 @@ def check(
             yield from (Fault(where, what) for what in configurations.note(entry.payload))
         elif entry.kind == EVENT:
             sequence += 1
-            seen.events += 1
+            seen.revisions += 1
             try:
                 yield from _check_event(entry, json.loads(entry.payload), sequence, last, row, seen)
                 yield from (Fault(where, what) for what in configurations.look_up(json.loads(entry.payload)))
                 yield from _check_pictures(entry.number, json.loads(entry.payload), picture, missing, seen)
             except (ValueError, KeyError, TypeError):
                 yield Fault(where, "is no event")
+    seen.events = len(last)
     for event_id, (revision, _, replaced_by) in last.items():
         # What was recorded since is not looked at.
         if replaced_by not in (None, _UNKNOWN) and replaced_by <= sequence:
@@ -235,7 +239,7 @@ def _check_pictures(
 def _check_end(previous: str, head: tuple[int, str], rows: int, verifier: Verifier, seen: Verified) -> Iterator[Fault]:
     if head != (seen.entries, previous):
         yield Fault(f"entry {seen.entries}", f"is the last, but the store says {head[0]}: entries at the end were removed or added")
-    if rows != seen.events:
-        yield Fault("the table of events", f"has {rows} rows, the chain {seen.events} events")
+    if rows != seen.revisions:
+        yield Fault("the table of events", f"has {rows} rows, the chain {seen.revisions} revisions")
     if verifier.key_ids and seen.unsigned:
         yield Fault(f"entry {seen.entries - seen.unsigned + 1}", f"and what follows ({seen.unsigned} entries) is not signed")

@@ -65,7 +65,8 @@ def _tell(console: Console, seen: Verified, faults: int, witness: Witness) -> No
     if faults:
         console.print(f"[red]NOT as it was recorded[/]: {faults} faults in {seen.entries} entries", highlight=False)
     else:
-        told = f"{seen.entries} entries, {seen.events} events, {seen.erased} erased, {seen.pictures} pictures, {seen.signatures} signatures"
+        told = f"{seen.entries} entries, {seen.events} events, {seen.revisions} revisions, {seen.erased} erased"
+        told += f", {seen.pictures} looks at pictures, {seen.signatures} signatures"
         console.print(f"[green]as it was recorded[/]: {told}", highlight=False, soft_wrap=True)
     for line in witness.lines():
         console.print(line, highlight=False, markup=False, soft_wrap=True)
