@@ -112,7 +112,8 @@ class Purge:
         counts = {outcome: len({*self._due_events(outcome, now, days)}) if days is not None else 0 for outcome, days in kinds}
         found = replace(found, without_plate=counts["without_plate"], reads=counts["read"])
         if limits.evidence_days is not None:
-            found = replace(found, pictures=self._retention.count_pictures(before(now, limits.evidence_days)))
+            going = [(outcome, before(now, days)) for outcome, days in kinds if days is not None]
+            found = replace(found, pictures=self._retention.count_pictures(before(now, limits.evidence_days), going))
         if limits.audit_days is not None:
             found = replace(found, audit=len(self._retention.due_audit(before(now, limits.audit_days))))
         return found

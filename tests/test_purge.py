@@ -131,8 +131,8 @@ def test_holds_hold(folder: Folder) -> None:
 def test_pictures_may_go_before_their_event(folder: Folder) -> None:
     old, new = folder.record("AB12CD", 10, states=("preview", "final")), folder.record("AB12CE", 1)
     folder.deliver()
-    assert folder.purge().due(Limits(evidence_days=7)) == Purged(pictures=2)
-    assert folder.purge().run(Limits(evidence_days=7)) == Purged(pictures=2)
+    assert folder.purge().due(Limits(evidence_days=7)) == Purged(pictures=1)
+    assert folder.purge().run(Limits(evidence_days=7)) == Purged(pictures=1)
     assert folder.ids() == set(folder.logged()) == {old, new}
     assert pictures(folder.path) == folder.pictures_of_events()
     assert len(pictures(folder.path)) == 1
@@ -144,6 +144,17 @@ def test_pictures_may_go_before_their_event(folder: Folder) -> None:
     assert folder.faults() == []
     (folder.path / pictures(folder.path).pop()).unlink()
     assert "no such file" in folder.faults()[0], "what no entry speaks of is missed"
+
+
+def test_a_picture_that_revisions_share_is_one(folder: Folder) -> None:
+    event_id = folder.record("AB12CD", 40)
+    last = json.loads(folder.store.read_after(0, 1)[0].line)
+    change = {"revision": 2, "state": "corrected", "revision_reason": "correction", "salt": new_salt()}
+    folder.store.append([lambda p: last | change | {"sequence": p.sequence, "chain": {"entry": p.entry, "previous": p.previous}}])
+    assert folder.purge().due(Limits(evidence_days=7)) == Purged(pictures=1)
+    assert folder.purge().due(Limits(reads_days=30, evidence_days=7)) == Purged(reads=1), "goes with its event"
+    erased = folder.purge().erase([event_id], "asked")
+    assert (erased.events, erased.revisions, erased.pictures) == (1, 2, 1)
 
 
 def test_a_picture_that_two_events_share_goes_with_the_last(folder: Folder) -> None:

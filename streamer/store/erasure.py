@@ -31,6 +31,7 @@ class Erased:
     events: int = 0
     revisions: int = 0
     pictures: int = 0
+    """Files."""
     entries: int = 0
     """Of other kinds than events."""
     kept: int = 0
@@ -60,6 +61,11 @@ class _Chosen:
     reviews: tuple[int, ...]
     """Entries of what people saw there: they name the plate, too."""
     events: frozenset[str]
+
+    @property
+    def files(self) -> list[str]:
+        """Of the pictures; revisions of an event share them."""
+        return sorted({file for _, _, file in self.pictures})
 
     @property
     def entries(self) -> list[int]:
@@ -99,12 +105,13 @@ class Erasures:
             connection.execute(sa.insert(t.removals), lines)
 
         chosen = self._erase(event_ids, why, at, rest, content=True)
-        return Erased(len(chosen.events), len(chosen.revisions), len(chosen.pictures), kept=len(set(event_ids)) - len(chosen.events))
+        kept = len(set(event_ids)) - len(chosen.events)
+        return Erased(len(chosen.events), len(chosen.revisions), len(chosen.files), kept=kept)
 
     def erase_pictures(self, event_ids: Sequence[str], why: str, at: str) -> Erased:
         """Erase the pictures of events; the events stay."""
         chosen = self._erase(event_ids, why, at, lambda connection, chosen: None, content=False)
-        return Erased(pictures=len(chosen.pictures), kept=len(set(event_ids)) - len(chosen.events))
+        return Erased(pictures=len(chosen.files), kept=len(set(event_ids)) - len(chosen.events))
 
     def erase_entries(self, numbers: Sequence[int], why: str, at: str) -> Erased:
         """Erase the contents of audit entries."""
@@ -134,7 +141,7 @@ class Erasures:
                 if _choose(connection, event_ids) != chosen:
                     raise _MovedError
                 _each(connection, chosen.sequences, lambda part: sa.delete(t.evidence).where(t.evidence.c.sequence.in_(part)))
-                files = [{"kind": "file", "name": name, "erased_at": at} for name in sorted({file for _, _, file in chosen.pictures})]
+                files = [{"kind": "file", "name": name, "erased_at": at} for name in chosen.files]
                 if files:
                     connection.execute(sa.insert(t.removals), files)
                 copies = self._copies_of(connection, chosen, content=content, at=at)

@@ -114,13 +114,13 @@ class Retention:
             rows = connection.execute(query).all()
         return _distinct(row.event_id for row in rows), rows[-1].sequence if rows else after
 
-    def count_pictures(self, before: str) -> int:
-        """Give how many pictures ``due_pictures`` is about."""
+    def count_pictures(self, before: str, going: Sequence[tuple[Outcome, str]] = ()) -> int:
+        """Give how many files ``due_pictures`` is about, without those of events that go themselves, by outcome and time."""
         query = (
-            sa.select(sa.func.count())
-            .select_from(t.evidence)
+            sa.select(sa.func.count(t.evidence.c.file.distinct()))
             .join(t.events, t.events.c.sequence == t.evidence.c.sequence)
             .where(t.events.c.best_time < before, ~is_held())
+            .where(*(~sa.and_(t.events.c.best_time < cut, _OF_OUTCOME[outcome]()) for outcome, cut in going))
         )
         with self._store.transaction("read") as connection:
             return int(connection.execute(query).scalar_one())
