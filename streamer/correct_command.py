@@ -44,7 +44,7 @@ def run_correct(folder: Path, event_id: str, plate: str, *, purpose: str, by: st
         sys.stdout.write(to_line(event) + "\n")
     else:
         before = last["correction"]["plate"] if last["correction"] else last["plate"]
-        sys.stderr.write(f"{event_id}: revision {event['revision']}: {before or 'no plate'} is {text or 'no plate'}\n")
+        sys.stderr.write(f"{event_id}: revision {event['revision']}: {before or 'no plate'} corrected to {text or 'no plate'}\n")
     return 0
 
 

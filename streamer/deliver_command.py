@@ -129,6 +129,8 @@ def _check_store(directory: Path) -> None:
 
 
 def _check(config: Config, directory: Path, sink: str) -> None:
+    if sink == LOG_NAME:
+        raise UsageError(f"{sink}: is the event log, which run and replay bring up to date when they start")
     if sink not in config.sinks:
         there = ", ".join(config.sinks) or "none"
         raise UsageError(f"{sink}: there is no such sink in the configuration; there are: {there}")

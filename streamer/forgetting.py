@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from logging import getLogger
 from pathlib import Path
 
 from streamer.config import Config
@@ -12,6 +13,8 @@ from streamer.privacy import Disclosure, Limits
 from streamer.privacy_keys import EVENT_KEYS, KeyFile
 from streamer.purge import Pause, Purge, Purged, PurgeThread
 from streamer.store import Store
+
+_log = getLogger(__name__)
 
 
 def _utc_now() -> datetime:
@@ -33,6 +36,8 @@ class Forgetting:
         self._copies = forgetful_sinks(config)
         self._clock = clock
         self._keys = key_file(config, folder, clock) if config.privacy.mode == "pseudonymous" else None
+        if config.privacy.mode == "hits_only":
+            _log.warning("privacy.mode: hits_only: there are no rules yet that a vehicle could break, so nothing is recorded")
         self._rotate()
         self.purge(lambda seconds: False).finish(forget_after_s=0.0)
         self._thread = PurgeThread(self._work, every_s=config.privacy.purge_every_s)

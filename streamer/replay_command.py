@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from logging import getLogger
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +37,8 @@ from streamer.shedding import shedding_of
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
 from streamer.store import STORE, Store
+
+_log = getLogger(__name__)
 
 DRAIN_S = 3600.0
 """How long sinks that go on may take at the end; one that fails is left after one attempt more."""
@@ -135,7 +138,11 @@ def _sources(config: Config, paths: Sequence[str], every: int | None, start: str
         except ValueError as error:
             raise UsageError(f"--start {start}: is not a time such as 2026-05-01T08:00:00+02:00") from error
     if paths:
-        return sources_of_paths(paths, lambda path: FileSource(path=path, **given))
+        named = sources_of_paths(paths, lambda path: FileSource(path=path, **given))
+        for name in sorted(set(config.evidence.redact.regions) - {source.source_id for source in named}):
+            what = "evidence.redact.regions: none of these recordings is called %s, so its regions hide nothing here; there are: %s"
+            _log.warning(what, name, ", ".join(source.source_id for source in named))
+        return named
     if not config.sources:
         raise UsageError("nothing to replay: name recordings, or a configuration with sources")
     return sources_of_config({name: source.model_copy(update=given) for name, source in config.sources.items()})
@@ -196,7 +203,7 @@ def _progress(console: Console, sources: Sequence[ReplaySource]) -> Iterator[_Ba
 
 def _wide_enough(console: Console) -> Console:
     """Where the output is no terminal, rich assumes 80 columns and would break the table."""
-    return console if console.is_terminal else Console(width=120)
+    return console if console.is_terminal else Console(width=160)
 
 
 def _conclude(console: Console, summary: Summary, directory: Path, video: AnnotatedVideo | None) -> None:

@@ -72,7 +72,7 @@ def test_a_correction_is_a_revision(recording, correct: Correct) -> None:
 
 def test_corrections_can_be_corrected_and_say_that_there_is_no_plate(recording, correct: Correct, make_passage) -> None:
     folder, recorder, event = recording
-    for plate, said in (("AB1", "KA12BC is AB1"), ("-", "AB1 is no plate")):
+    for plate, said in (("AB1", "KA12BC corrected to AB1"), ("-", "AB1 corrected to no plate")):
         code, _, err = correct(event["event_id"], plate, "--folder", str(folder))
         assert code == 0
         assert said in err

@@ -69,7 +69,7 @@ def test_purge_erases_what_is_due_beside_a_program_that_records(folder: Folder, 
     folder.record("AB12CE", 20)
     folder.deliver()
     arguments = ("purge", str(folder.path), "-c", str(config), "--purpose", "monthly")
-    assert run(*arguments, "--dry-run") == (0, "would erase 0 events without a plate, 1 with one, 2 pictures of others, 0 audit entries\n")
+    assert run(*arguments, "--dry-run") == (0, "would erase 0 events without a plate, 1 with one, 1 pictures of others, 0 audit entries\n")
     assert len(folder.ids()) == 3
     code, told = run(*arguments)
     assert (code, "1 with one, 1 pictures" in told) == (0, True)
@@ -248,6 +248,12 @@ def test_a_program_rotates_its_keys(folder: Folder, config: Path) -> None:
     assert later.ring is not None
     assert first.ring() != later.ring()
     assert len(later.ring().keys) == 1
+
+
+def test_that_nothing_is_recorded_is_said(folder: Folder, config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config.write_text("privacy:\n  mode: hits_only\n")
+    Forgetting(load_config(config), folder.store, folder.path)
+    assert "so nothing is recorded" in caplog.text
 
 
 def test_keys_that_are_none_are_named(folder: Folder, config: Path) -> None:

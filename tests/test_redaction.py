@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from streamer.app import build_pipeline, build_rules, redaction_of
 from streamer.config import Config, EvidenceConfig
 from streamer.config_file import check
+from streamer.errors import UsageError
 from streamer.pipeline import Pipeline
 from streamer.redaction import COLOUR, Redaction, Redactor, window_of
+from streamer.replay_command import run_replay
 from streamer.tracker import PlateTracker
 from streamer.types import Box, Detection, EncodedPicture, Frame, KnownPlate, PlateRead
 from streamer.views import taker_of
@@ -110,6 +112,15 @@ def test_a_region_of_an_unknown_camera_is_a_mistake(tmp_path):
     (problem,) = check(file)
     assert problem.line == 5
     assert "share of the picture" in str(problem)
+
+
+def test_regions_that_are_of_none_of_the_recordings_are_told(tmp_path, data, caplog):
+    corner = [[[0, 0], [0.3, 0], [0.3, 0.2]]]
+    config = Config(evidence={"redact": {"regions": {"gate": corner, "gb_one_car_720p": corner}}}, privacy={"mode": "pseudonymous"})
+    with pytest.raises(UsageError, match="--annotate"):  # so nothing is replayed
+        run_replay(config, [str(data / "clips/gb_one_car_720p.mp4")], out=tmp_path, annotate=True, as_json=False, every=None, start=None)
+    (told,) = caplog.messages
+    assert told.endswith("none of these recordings is called gate, so its regions hide nothing here; there are: gb_one_car_720p")
 
 
 def test_a_plate_that_the_detector_misses_for_a_moment_stays_known():

@@ -239,6 +239,7 @@ def test_what_is_left_is_sent_when_nothing_runs(place, web):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--send", "jsonl"], "is the event log, which run and replay bring up to date when they start"),
         (["--retry", "hok"], "there is no such sink in the configuration; there are: hook"),
         (["--retry", "hook", "--drop", "hook"], "one at a time"),
         ([], "there is no event store"),
