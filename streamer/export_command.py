@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from streamer import audit, private
 from streamer.errors import StoreError, UsageError
@@ -42,7 +44,7 @@ def run_export(folder: Path, event_ids: Sequence[str], *, out: Path, purpose: st
         last: list[Event] = [json.loads(revisions[-1].line) for revisions in found]
         names = [picture["file"] for event in last for picture in event["evidence"]]
         kept = store.recorded_files(names)
-    pictures = {name: _read(folder / name) for name in names if name in kept}
+    pictures = _pictures(folder, [one for event in last for one in event["evidence"] if one["file"] in kept])
     sealed = {one["file"]: one for event in last for one in event["evidence"] if "sealed" in one and one["file"] in kept}
     opener = Opener(keys) if keys else None
     opened = {name: opener.open_picture(pictures[name], one) for name, one in sealed.items()} if opener is not None else {}
@@ -84,6 +86,16 @@ def _revisions(store: Store, event_id: str, folder: Path) -> list[StoredEvent]:
     if not revisions:
         raise UsageError(f"{event_id}: there is no such event in {folder}")
     return revisions
+
+
+def _pictures(folder: Path, evidence: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Read pictures by their names; what was changed is not sealed: `verify` would refuse the package."""
+    found = {}
+    for one in evidence:
+        found[one["file"]] = _read(folder / one["file"])
+        if hashlib.sha256(found[one["file"]]).hexdigest() != one["sha256"]:
+            raise StoreError(f"{folder / one['file']}: was changed since it was recorded; see plate-streamer verify {folder}")
+    return found
 
 
 def _read(file: Path) -> bytes:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from streamer.cli import main
 from streamer.package import check_package
 from streamer.signing import PUBLIC, signer_in, verifier_of
+from streamer.store import Store
 from streamer.verify import Fault, Verified
 from tests.test_verify import original  # noqa: F401 (a fixture)
 
@@ -163,6 +164,17 @@ def repack_nothing(out: Path) -> Path:
     with zipfile.ZipFile(out, "w"):
         pass
     return out
+
+
+def test_a_picture_that_was_changed_is_not_sealed(original: Path, tmp_path: Path, run: Run) -> None:  # noqa: F811
+    folder = Path(shutil.copytree(original, tmp_path / "record"))
+    with Store(folder / "events.sqlite", read_only=True) as store:
+        event = json.loads(store.read_after(0, 1)[0].line)
+    with (folder / event["evidence"][0]["file"]).open("ab") as file:
+        file.write(b"x")
+    code, told = run("export", event["event_id"], "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", folder)
+    assert (code, "was changed since it was recorded" in told) == (1, True), told
+    assert not (tmp_path / "a.zip").exists()
 
 
 def test_mistakes_are_named(original: Path, package: Path, tmp_path: Path, run: Run) -> None:  # noqa: F811
