@@ -81,7 +81,8 @@ def build_pipeline(config: Config, observer: Observer | None = None, *, stills: 
     """
     rules = config.passages
     formats = FormatBook.load(rules.countries, only=rules.only_countries)
-    single = VoteRules(1, 1, rules.min_plate_chars, rules.max_plate_chars)
+    # The vote counts a single look two thirds of its scores.
+    single = VoteRules(1, 1, rules.min_plate_chars, rules.max_plate_chars, rules.min_plate_score * 2 / 3)
 
     def decide_single(read: PlateRead | None) -> Decision:
         ballot = Vote(single, formats)

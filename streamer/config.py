@@ -150,7 +150,7 @@ class PassagesConfig(Section):
     sure_reads: int = Field(default=4, ge=1)
     """Reading stops when so many looks agree and no other text comes near."""
     min_plate_score: Fraction = 0.3
-    """Plates whose looks agree less are rejected: at noise, two looks agree by chance."""
+    """Plates whose looks agree less are rejected: at noise, two looks agree by chance. Of single pictures, reads with a lower score."""
     min_plate_height_px: float = Field(default=8.0, ge=0)
     """Smaller plates are not read."""
     min_plate_chars: int = Field(default=3, ge=1)
