@@ -56,6 +56,18 @@ def test_texts_are_compared_and_counted_where_the_truth_is_known() -> None:
     assert not compare_texts([("A1", even)], [("A1", odd)], [None], Tolerance(), exact=True).same
 
 
+def test_fewer_bits_must_not_cost_a_right_text() -> None:
+    step = np.array([[0.9, 0.1]], np.float32)
+
+    def same(before: str, after: str, truth: str | None) -> bool:
+        return compare_texts([(before, step), ("C3", step)], [(after, step), ("C3", step)], [truth, "C3"], Tolerance(), exact=False).same
+
+    assert same("8X", "BX", "A1"), "neither is right"
+    assert same("A7", "A1", "A1"), "better"
+    assert not same("A1", "A7", "A1")
+    assert not compare_texts([("A1", step)], [("A7", step)], [None], Tolerance(), exact=False).same, "nobody knows"
+
+
 def test_layers_come_with_the_biases_and_norms_behind_them() -> None:
     tensors = {"w": np.ones((4, 3, 1, 1)), "b": np.ones((1, 4, 1, 1)), "v": np.ones((4, 4, 1, 1)), "m": np.ones((4, 2)), "n": np.ones(2)}
     tensors |= {name: np.full(4, value) for name, value in (("scale", 1.0), ("shift", 2.0), ("mean", 3.0), ("variance", 4.0))}

@@ -277,7 +277,7 @@ def export(
     size: Annotated[int, typer.Option(help="Longest side of a detector's input, pixels.")] = 640,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core.")] = 0,
     tolerance: Annotated[float | None, typer.Option(help="Exact forms: pixels of a box (1), probability of a reader (0.001).")] = None,
-    agreement: Annotated[float, typer.Option(help="bf16, int8: share of boxes found again, of equal texts.")] = 0.97,
+    agreement: Annotated[float, typer.Option(help="bf16, int8: share of boxes found again, of right texts read again.")] = 0.97,
 ) -> None:
     """Write a model in the formats that engines load, compare their answers with the original's, and take times.
 

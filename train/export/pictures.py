@@ -38,13 +38,16 @@ def read_samples(*sources: Path, crops: bool, calibration: int = 200, comparison
     """Draw pictures from manifests (.jsonl) or folders; the same for the same seed.
 
     ``crops``: of a manifest the plates cut out with a little margin, and the pictures that are crops; of a folder its pictures
-    as they are. Calibration takes the rows of the training split where there are splits, comparison the others. Raises
+    as they are. Calibration takes the rows of the training split where there are splits, comparison the others; of crops those with a
+    text first: what nobody can read, chance decides. Raises
     UsageError if there are fewer than two, or if one cannot be read.
     """
     first, second = _places_in(sources, crops=crops)
     dice = random.Random(seed)  # noqa: S311 - a draw, not a secret
     dice.shuffle(first)
     dice.shuffle(second)
+    if crops:
+        second.sort(key=lambda place: place.plate is None or place.plate.text is None)
     if not second:
         share = max(1, min(comparison, len(first) // 4))
         first, second = first[share:], first[:share]
