@@ -289,6 +289,8 @@ class PassageBook:
             return None
         if all(record.tallest_px < self._rules.min_plate_height_px for record in records):
             return "too_small"
+        if all(record.cut_off for record in records):
+            return "cut_off"
         if all(record.blurred for record in records):
             return "blurred"
         return decision.reason or "too_few_looks"

@@ -56,6 +56,7 @@ HOW: Final = (
 """How the report was worked out."""
 REASONS: Final[Mapping[str, str]] = {
     "too_small": "its characters were too small to be read",
+    "cut_off": "it was seen at the rim of the picture only, where a part may be missing",
     "blurred": "no picture was sharp enough",
     "rejected": "what was read cannot be a plate, or the looks contradict each other",
     "too_few_looks": "too few looks agree",

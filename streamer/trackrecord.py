@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from streamer.crops import cut, legibility, sharpness
 from streamer.shots import Reading, Shot, TakePictures, Tally, Views
 from streamer.switches import SwitchRule, Watch, agrees
-from streamer.types import Box, Detection, Frame, KnownPlate, PlateRead, Stamp
+from streamer.types import Box, Detection, Frame, Image, KnownPlate, PlateRead, Stamp
 from streamer.vote import Decision, Vote
 
 MORE_LEGIBLE = 1.5
@@ -31,6 +31,10 @@ keep the reader busy for ever."""
 
 BLURRED = 0.12
 """Sharpness below which a crop counts as blurred: an edge smeared over more than eight pixels."""
+
+RIM_PX = 2.0
+"""A box that comes so near to the rim of the picture ends there because the picture does: what is left of the plate reads like a plate,
+again and again, and is none."""
 
 
 class TrackRecord:
@@ -61,6 +65,8 @@ class TrackRecord:
         self.number = number
         self.part = part
         self.tallest_px = 0.0
+        self.cut_off = True
+        """No look was away from the rim of the picture, which may cut plates."""
         self.first: Stamp | None = None
         self.last: Stamp | None = None
         self.first_box: Box | None = None
@@ -132,6 +138,8 @@ class TrackRecord:
         if self.first is None:
             self.first, self.first_box = stamp, detection.box
         self.last, self.last_box = stamp, detection.box
+        whole = not _at_rim(detection.box, frame.image)
+        self.cut_off &= not whole
         crop = cut(frame.image, detection.box)
         sharp = sharpness(crop)
         grade = legibility(detection.box, sharp)
@@ -143,7 +151,7 @@ class TrackRecord:
             shot = Shot(crop.copy(), grade, sharp, stamp, detection.box, detection.score, size, *told, views)
             if self.best is None or grade > self.best.legibility:
                 self.best = shot
-            if wanted and detection.box.height >= self._min_height_px:
+            if wanted and whole and detection.box.height >= self._min_height_px:
                 self._nominate(shot)
         return due
 
@@ -189,6 +197,7 @@ class TrackRecord:
         part._tally, part._others = self._tally, begun.before
         part.first, part.first_box = begun.stamp, begun.box
         part.last, part.last_box = self.last, self.last_box
+        part.cut_off = False  # they were read
         part.tallest_px = max(found.shot.box.height for found in others)
         part.best = max((found.shot for found in others), key=lambda shot: shot.legibility)
         part._reserve = [shot for shot in self._reserve if shot.stamp.t > begun.stamp.t]
@@ -253,6 +262,11 @@ class TrackRecord:
             self._nominee, loser = shot, self._nominee or shot
         if loser is not self._nominee:
             self._reserve = sorted([*self._reserve, loser], key=lambda kept: (-kept.legibility, kept.stamp.t))[:RESERVE]
+
+
+def _at_rim(box: Box, image: Image) -> bool:
+    height, width = image.shape[:2]
+    return box.x1 < RIM_PX or box.y1 < RIM_PX or box.x2 > width - RIM_PX or box.y2 > height - RIM_PX
 
 
 def _kept(shot: Shot, read: PlateRead) -> Reading:

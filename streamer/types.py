@@ -174,7 +174,7 @@ class Stamp:
 
 PassageState = Literal["preview", "final", "withdrawn"]
 
-NoPlateReason = Literal["too_small", "blurred", "rejected", "too_few_looks"]
+NoPlateReason = Literal["too_small", "cut_off", "blurred", "rejected", "too_few_looks"]
 """Why a passage has no plate: characters too small to read; no crop sharp enough; what was read cannot be a plate or
 the looks contradict each other; too few looks agree."""
 

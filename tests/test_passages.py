@@ -119,6 +119,7 @@ def test_an_unread_plate_elsewhere_is_a_vehicle_of_its_own(drive: Drive) -> None
     ("look", "reason"),
     [
         ({"height": 6.0}, "too_small"),
+        ({"x": 1278.5 - 4.5 * 30.0}, "cut_off"),
         ({}, "too_few_looks"),
     ],
 )
@@ -128,6 +129,24 @@ def test_an_unread_vehicle_is_a_passage_with_its_reason(drive: Drive, look: dict
     assert (passage.plate, passage.raw, passage.score, passage.char_scores) == (None, None, None, ())
     assert passage.reason == reason
     assert passage.crop.size > 0
+
+
+def test_plates_that_the_rim_may_cut_do_not_vote(drive: Drive) -> None:
+    """What is left of a plate reads like a plate, look after look: `R2900` of `R2900TY`."""
+    for k in range(30):
+        drive.frame(k / 10, [Look(1, "R2900", x=1280.0 - 4.5 * 30.0)])
+    for k in range(30, 45):
+        drive.frame(k / 10, [Look(1, "R2900TY", x=1100.0)])
+    (passage,) = [one for one in drive.finish() if one.state == "final"]
+    assert (passage.plate, passage.looks) == ("R2900TY", 45)
+    assert "R2900" not in {text for text, _ in passage.alternatives}
+
+
+@pytest.mark.parametrize("x", [0.0, 1280.0 - 4.5 * 30.0])
+def test_a_plate_of_which_only_a_part_was_seen_is_not_read(drive: Drive, x: float) -> None:
+    drive.track(1, "R2900", 0.0, 3.0, x=x)
+    (passage,) = drive.finish()
+    assert (passage.plate, passage.reason, drive.reads) == (None, "cut_off", 0)
 
 
 def test_a_blurred_vehicle_says_so(drive: Drive) -> None:
