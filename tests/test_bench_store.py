@@ -41,7 +41,7 @@ def test_the_chain_holds_and_events_are_as_the_program_writes_them(filled):
             for one in check(pairs, head, store.count_rows(head[0]), verifier_of(filled / PUBLIC), lambda file: filled / file, seen)
         ]
     assert [fault for fault in faults if "picture" not in fault] == [], "pictures are not made"
-    assert (seen.events, seen.unsigned, seen.signatures) == (EVENTS, 0, 1)
+    assert (seen.revisions, seen.unsigned, seen.signatures) == (EVENTS, 0, 1)
     schema = Draft202012Validator(event_schema())
     for entry, _ in pairs[::20]:
         event = json.loads(entry.payload)
