@@ -97,7 +97,7 @@ def test_hold_and_release(folder: Folder, run: Callable[..., Any], config: Path)
     assert [one["did"] for one in audits(run, folder)] == ["hold", "purge", "erase", "release", "purge"]
     assert audits(run, folder)[0]["as"] == "Ann"
     code, told = run("hold", event_id, "--folder", str(folder.path), "--purpose", "too late")
-    assert (code, "no event" in told) == (1, True)
+    assert (code, "no event" in told) == (2, True)
     assert len(audits(run, folder)) == 5, "what did not happen is not in the log"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from streamer.chain import new_salt
-from streamer.errors import StoreError
+from streamer.errors import StoreError, UsageError
 from streamer.plates import fold
 from streamer.privacy import Limits
 from streamer.purge import Purge, Purged, PurgeThread
@@ -118,10 +118,10 @@ def test_holds_hold(folder: Folder) -> None:
     assert folder.purge().erase([kept], "asked").kept == 1
     assert folder.ids() == {kept}
     assert len(pictures(folder.path)) == 1
-    with pytest.raises(StoreError, match="no event"):
+    with pytest.raises(UsageError, match="no event"):
         retention.hold([Hold(other, hold.held_at, "me", "gone")], audit)
     retention.release([kept], audit)
-    with pytest.raises(StoreError, match="held"):
+    with pytest.raises(UsageError, match="held"):
         retention.release([kept], audit)
     assert folder.purge().run(limits).reads == 1
     assert folder.ids() == set()

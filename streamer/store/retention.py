@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from streamer.errors import StoreError
+from streamer.errors import UsageError
 from streamer.store import PAGE, Store
 from streamer.store import tables as t
 
@@ -55,13 +55,13 @@ class Retention:
         return self._store
 
     def hold(self, holds: Sequence[Hold], audit: str) -> None:
-        """Keep events from being erased, in one transaction with its audit entry. Raises StoreError, too, if there is no such event."""
+        """Keep events from being erased, in one transaction with its audit entry. Raises UsageError, too: there is no such event."""
 
         def also(connection: sa.Connection) -> None:
             ids = [hold.event_id for hold in holds]
             known = set(connection.execute(sa.select(t.events.c.event_id).where(t.events.c.event_id.in_(ids))).scalars())
             if missing := [one for one in ids if one not in known]:
-                raise StoreError(f"{self._store.name}: there is no event {', '.join(missing)}")
+                raise UsageError(f"{self._store.name}: there is no event {', '.join(missing)}")
             connection.execute(sa.delete(t.holds).where(t.holds.c.event_id.in_(ids)))
             rows = [{"event_id": h.event_id, "held_at": h.held_at, "who": h.who, "purpose": h.purpose} for h in holds]
             connection.execute(sa.insert(t.holds), rows)
@@ -69,12 +69,13 @@ class Retention:
         self._store.append_entries(AUDIT, [audit], also)
 
     def release(self, event_ids: Sequence[str], audit: str) -> None:
-        """Let events go. Raises StoreError, too, if one of them is not held."""
+        """Let events go. Raises UsageError, too: one of them is not held."""
 
         def also(connection: sa.Connection) -> None:
-            gone = connection.execute(sa.delete(t.holds).where(t.holds.c.event_id.in_(event_ids))).rowcount
-            if gone != len(set(event_ids)):
-                raise StoreError(f"{self._store.name}: not all of these events are held: {', '.join(event_ids)}")
+            held = set(connection.execute(sa.select(t.holds.c.event_id).where(t.holds.c.event_id.in_(event_ids))).scalars())
+            if missing := [one for one in event_ids if one not in held]:
+                raise UsageError(f"{self._store.name}: not held: {', '.join(missing)}")
+            connection.execute(sa.delete(t.holds).where(t.holds.c.event_id.in_(event_ids)))
 
         self._store.append_entries(AUDIT, [audit], also)
 
