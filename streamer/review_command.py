@@ -37,9 +37,12 @@ HELP: Final = "\n".join(
     (
         f"Type what stands on the plate; {NOTHING} if a person can read none; {EXCLUDED} and a reason if it does not count:",
         *(f"  {EXCLUDED} {name}: {what}" for name, what in EXCLUSIONS.items()),
-        "An empty line leaves it for later, Ctrl-D ends; what was typed before is kept.",
+        "An empty line leaves it for later, q or Ctrl-D ends; what was typed before is kept.",
     )
 )
+
+QUIT: Final = ("q", "quit")
+"""Whoever types it wants to leave: no plate is written so."""
 
 Ask = Callable[[str], str | None]
 """Shows a prompt and gives the line that was typed; None at the end."""
@@ -205,7 +208,7 @@ def _typed(ask: Ask) -> tuple[Truth | None, bool]:
     """Give the truth, None if it is left for later, and whether there is nothing more to come."""
     while True:
         line = ask("truth: ")
-        if line is None:
+        if line is None or line.strip() in QUIT:
             return None, True
         if not line.strip():
             return None, False

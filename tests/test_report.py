@@ -203,7 +203,7 @@ def test_one_by_one_the_plate_is_hidden_until_the_truth_is_typed(record, call: C
     assert first["plate"] is None or first["plate"] not in before
     assert "nonsense: what is excluded needs one of these reasons" in before
     assert "2 reviewed, 42 left" in told
-    code, _, told = call("review", folder, "--show", typed=["-"])
+    code, _, told = call("review", folder, "--show", typed=["-", "q", "KX98"])
     assert f"the program says: {second['plate'] or 'no plate'}" in told.split("truth:")[0]
     assert "1 reviewed, 41 left" in told
     assert faults(folder) == []
