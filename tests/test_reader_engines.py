@@ -56,7 +56,8 @@ def test_an_engine_loads_only_what_it_needs(engine: str, libraries: set[str]) ->
 
 def test_openvino_and_onnx_runtime_read_the_same() -> None:
     pictures = [crop(name) for name in CROPS]
-    one, other = (build_reader(ReaderConfig(engine=engine)).read(pictures) for engine in ("openvino", "onnxruntime"))
+    engines = ("openvino", "onnxruntime")
+    one, other = (build_reader(ReaderConfig.model_validate({"engine": e, "half": False})).read(pictures) for e in engines)
     for a, b in zip(one, other, strict=True):
         assert a is not None
         assert b is not None
