@@ -139,7 +139,7 @@ def _examine(config: Config, name: str, camera: Camera | None, seconds: float, b
 def _watch(config: Config, name: str, camera: Camera | None, lookout: Lookout, seconds: float, console: Console) -> Watched:
     from streamer.app import build_pipeline
     from streamer.cameradoctor.watch import watch_camera, watch_recording
-    from streamer.daemon import source_of
+    from streamer.camerasources import source_of
 
     pipeline = build_pipeline(config, lookout)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f} s, Ctrl-C to conclude"))

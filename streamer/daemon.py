@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from streamer.app import build_pipeline, build_rules, configuration_of, sealer_from
+from streamer.camerasources import check_cameras, source_of
 from streamer.clips import LiveClips, rules_of
 from streamer.config import Camera, Config
 from streamer.config_file import load_config
 from streamer.delivery import SinkThreads
-from streamer.errors import ConfigError, SourceError, UsageError
+from streamer.errors import ConfigError, UsageError
 from streamer.events import Event, Making
 from streamer.evidence import EvidenceFolder
 from streamer.forgetting import Forgetting
@@ -32,17 +33,12 @@ from streamer.live.service import LiveService
 from streamer.live.stats import CameraStats
 from streamer.mailbox import Mailbox
 from streamer.metrics import Metrics
-from streamer.packetring import PacketRing
 from streamer.pipeline import Pipeline
-from streamer.ports import LiveSource
 from streamer.recorder import Recorder
 from streamer.routes import build_sinks
 from streamer.shedding import shedding_of
 from streamer.signing import signer_in
 from streamer.sinks.jsonl import JsonlSink
-from streamer.sources.credentials import password_of
-from streamer.sources.network import NetworkCamera
-from streamer.sources.usb import UsbCamera
 from streamer.store import STORE, Store
 from streamer.timestamping import StampThread, stamping_of
 from streamer.types import Passage, RawFrame
@@ -287,22 +283,6 @@ class Daemon:
             return QueueState(0, 0.0)
         state = self._recording.state()
         return QueueState(state.waiting, state.oldest_s)
-
-
-def check_cameras(config: Config) -> None:
-    """Check what can be known without a connection. Raises UsageError naming the camera."""
-    if not config.cameras:
-        raise UsageError("no cameras: name some under `cameras:` in the configuration; configs/live.yaml shows how")
-    for name, camera in config.cameras.items():
-        try:
-            password_of(camera)
-        except SourceError as error:
-            raise UsageError(f"cameras.{name}: {error}") from error
-
-
-def source_of(name: str, config: Camera, ring: PacketRing | None = None) -> LiveSource:
-    """Give the source that fits a camera's address; ``ring`` is given its packets, if it sends any."""
-    return NetworkCamera(name, config, ring=ring) if config.url is not None else UsbCamera(name, config)
 
 
 def modified(file: Path | None) -> Stamp | None:

@@ -59,6 +59,7 @@ ROOMS: dict[str, set[str]] = {
     # the two ends
     "sources": {"types", "ports", "errors", "config", "stills", "packetring"},
     "stills": {"types", "errors"},
+    "camerasources": {"config", "errors", "packetring", "ports", "sources"},
     "capture": {"types", "ports", "errors", "mailbox"},
     # live cameras
     "live": {
