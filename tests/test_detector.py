@@ -138,6 +138,7 @@ def test_the_info_names_file_hash_and_precision() -> None:
     assert (info.name, info.backend) == ("plate-detector", "openvino cpu f32")
     assert info.sha256 == weights.sha256_of(weights.resolve("plate-detector", prefer="openvino"))
     assert detector("onnxruntime").info.backend == "onnxruntime cpu f32"
+    assert build_detector(DetectorConfig()).info.backend == "openvino cpu int8", "what ships for OpenVINO"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ class OpenVinoNet:
         self.fixed = bool(shape[2].is_static or shape[3].is_static)
         self._queues: dict[Shape, Any] = {}
         compiled, _ = self._compile((config.input_size, config.input_size) if self.fixed else first)
-        self.backend = f"openvino cpu {compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()}"
+        asked = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.backend = f"openvino cpu {'int8' if is_quantised(self._model) else asked}"
 
     def run(self, pictures: Iterable[Image]) -> list[RawBoxes]:
         """See Net."""
@@ -147,6 +148,11 @@ class OpenVinoNet:
         # One picture more than is computed, so that no stream waits for the next.
         self._queues[shape] = ov.AsyncInferQueue(compiled, self._at_once + 1)
         return compiled, self._queues[shape]
+
+
+def is_quantised(model: Any) -> bool:
+    """Say whether an OpenVINO model computes in eight bits, wholly or in part: what it is asked for does not tell."""
+    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def _with_picture_input(model: Any, shape: Shape) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from streamer.detector.nets import is_quantised
 from streamer.errors import WeightsError
 from streamer.types import Image
 
@@ -87,7 +88,7 @@ class OpenVinoNet:
         except RuntimeError as error:
             raise WeightsError(f"{path}: OpenVINO cannot use it as a text network ({_first_line(error)})") from error
         self._queue = ov.AsyncInferQueue(compiled, threads)
-        self.backend = f"openvino cpu {'int8' if _is_quantised(model) else 'f32'}"
+        self.backend = f"openvino cpu {'int8' if is_quantised(model) else 'f32'}"
 
     def run(self, pictures: Sequence[Image]) -> list[Floats]:
         """See Net."""
@@ -101,10 +102,6 @@ class OpenVinoNet:
             self._queue.start_async({0: self._tensor(np.ascontiguousarray(picture[None]))}, index)
         self._queue.wait_all()
         return results
-
-
-def _is_quantised(model: Any) -> bool:
-    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def _with_picture_input(model: Any, scaling: Scaling) -> Any:
