@@ -129,4 +129,5 @@ def test_a_clip_ends_with_its_session(clip_file: Path) -> None:
     assert facts is not None
     assert not facts.complete
     assert (again.content, after) == (clip.content, numbers), "what came in the next session changes nothing"
-    assert facts.duration_s == pytest.approx(len(numbers) / FPS, abs=0.01)
+    # By the stamps, it is as long as its pictures; by arrival, which counts while the stamps are not trusted yet, pictures come in bursts.
+    assert facts.duration_s == pytest.approx(len(numbers) / FPS, abs=0.5)
