@@ -192,6 +192,7 @@ class Interrupting:
         self.losses.append(loss)
 
 
+@pytest.mark.timeout(900)  # two runs of training, on a machine that may be busy
 def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One epoch of 64 pixels, an interruption, another one: the whole way, in seconds."""
     source, run = photographs(data, tmp_path / "my", 4), tmp_path / "run"
