@@ -150,8 +150,8 @@ class Recorder:
         if configuration != self._noted:
             version, now = self._making.program_version, self._clock()
             self._store.append_entries(CONFIGURATION, [payload_of(configuration, program_version=version, salt=new_salt(), written_at=now)])
-            self._noted = configuration
-        return replace(self._making, configuration=configuration.sha256)
+            self._noted, self._making = configuration, replace(self._making, configuration=configuration.sha256)
+        return self._making
 
     def _event(
         self,
