@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from streamer.clips.cutter import ClipState
 from streamer.live.health_state import HostClockState, QueueState
 from streamer.live.stats import CameraStats
 from streamer.metrics import Metrics
@@ -200,6 +201,16 @@ def test_program_models_queues_and_clock_are_told():
     assert found["host_clock_error_seconds", frozenset()] == 0.02
     assert found["process_start_time_seconds", frozenset()] > 0
     assert any(name.startswith("python_gc_") for name, _ in found)
+
+
+def test_clips_are_told_by_camera_and_what_is_missing_by_cause():
+    metrics = Metrics("1")
+    metrics.watch_clips(lambda: [ClipState("gate", 12.5, 3_000_000, 1, 7, 21_000_000, {"gone": 2})])
+    found = values(metrics)
+    rings = {"clip_ring_seconds": 12.5, "clip_ring_bytes": 3e6, "clip_ring_overflows_total": 1}
+    expected = rings | {"clips_total": 7, "clip_bytes_total": 21e6}
+    assert {name: found[name, frozenset({"gate"})] for name in expected} == expected
+    assert [found["clips_missing_total", frozenset({"gate", cause})] for cause in ("gone", "no_packets")] == [2, 0]
 
 
 def test_what_fails_is_left_out_counted_and_logged(gate, caplog):
