@@ -33,6 +33,12 @@ def run(model: object, pictures: np.ndarray) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: pictures})[0]
 
 
+def onnx_of(path: Path) -> object:
+    import onnx
+
+    return onnx.load(str(path))
+
+
 def test_weights_survive_the_way_to_torch_and_back(published: Path) -> None:
     import torch
 
@@ -46,6 +52,15 @@ def test_weights_survive_the_way_to_torch_and_back(published: Path) -> None:
     assert expected.shape == (2, 28, 1 + len(LATIN + OTHER))
     np.testing.assert_allclose(run(to_onnx(sliced, net.state_dict()), pictures), expected, atol=1e-5)
     assert np.abs(run(sliced, pictures) - expected).max() > 1e-4, "the change must be visible"
+
+
+def test_training_goes_on_from_a_reader_that_was_trained_here() -> None:
+    own = resolve("plate-reader", prefer="onnx") / "inference.onnx"
+    sliced = slice_onnx(own)
+    pictures = np.random.default_rng(0).normal(size=(1, 3, 48, 224)).astype(np.float32)
+    np.testing.assert_allclose(run(sliced, pictures), run(onnx_of(own), pictures), atol=1e-5)
+    digits = run(slice_onnx(own, "0123456789" + OTHER), pictures)
+    assert digits.shape == (1, 28, 12), "with fewer characters, too"
 
 
 def test_a_letter_that_the_published_network_does_not_know_is_refused(published: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from streamer.errors import UsageError
+
 NAME = "PP-OCRv6_small_rec"
 """The architecture, under PaddleOCR's name for it: TextRecognition(model_name=...) compares."""
 
@@ -37,3 +39,14 @@ def write_reader_settings(folder: Path, characters: Sequence[str], width: int = 
     path = folder / "inference.yml"
     path.write_text(yaml.safe_dump(reader_settings(characters, width, space=space), allow_unicode=True, sort_keys=False), "utf-8")
     return path
+
+
+def read_characters(settings: Path) -> list[str]:
+    """Read the characters of an ``inference.yml``, in the order of the classes after the blank. Raises UsageError if there are none."""
+    import yaml
+
+    try:
+        characters = yaml.safe_load(settings.read_text("utf-8"))["PostProcess"]["character_dict"]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"{settings}: has no PostProcess.character_dict ({type(error).__name__}: {error})") from error
+    return [str(c) for c in characters]

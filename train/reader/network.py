@@ -1,4 +1,4 @@
-"""PP-OCRv6 recognition as published (ONNX) to a torch module with the head of a plate alphabet, and back to ONNX."""
+"""PP-OCRv6 recognition, as published or as trained here (ONNX), to a torch module with the head of a plate alphabet, and back to ONNX."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from streamer.errors import UsageError
 from streamer.plates.text import ALPHABET
 from streamer.reader.text import OUTSIDE
+from train.export.reader_settings import read_characters
 
 LATIN = ALPHABET
 OTHER = OUTSIDE
@@ -20,23 +21,23 @@ _OTHERS = "京沪粤苏浙鲁"
 
 
 def slice_onnx(source: Path, alphabet: str = LATIN + OTHER) -> Any:
-    """Give the published model (an onnx.ModelProto) with the head cut down to the blank and ``alphabet``.
+    """Give a recogniser, the published one or one that was trained here, as an onnx.ModelProto with a head of the blank and ``alphabet``.
 
-    Raises UsageError if the file does not carry its characters, or lacks one of the alphabet.
+    Its characters are those of the ``inference.yml`` beside it, else of its metadata. Raises UsageError if neither tells
+    them, or if one of the alphabet is missing.
     """
     import onnx
     from onnx import helper, numpy_helper
 
     model = onnx.load(str(source))
-    stored = {entry.key: entry.value for entry in model.metadata_props}.get("character")
-    if stored is None:
-        raise UsageError(f"{source}: has no metadata 'character'; take the recognition model as rapidocr packages it")
-    characters = stored.split("\n")
+    characters = _characters(source, model)
     missing = [c for c in alphabet if c != OTHER and c not in characters]
     if missing:
         raise UsageError(f"{source}: cannot begin with characters that it does not know: {' '.join(missing)}")
     classes = next(d.dim_value for d in reversed(model.graph.output[0].type.tensor_type.shape.dim) if d.dim_value)
-    rows = [[0], *([1 + characters.index(s) for s in _OTHERS] if c == OTHER else [1 + characters.index(c)] for c in alphabet)]
+    # A network of ours has a class OTHER; for the published one, which knows an asterisk, it is made.
+    others = [c for c in _OTHERS if c in characters] or [OTHER]
+    rows = [[0], *([1 + characters.index(s) for s in (others if c == OTHER else c)] for c in alphabet)]
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if classes in values.shape:
@@ -46,6 +47,7 @@ def slice_onnx(source: Path, alphabet: str = LATIN + OTHER) -> Any:
     for node in model.graph.node:
         _explicit_pads(node, helper)
     del model.graph.value_info[:]
+    helper.set_model_props(model, {"character": "\n".join(alphabet)})
     shape = model.graph.output[0].type.tensor_type.shape
     shape.ClearField("dim")
     for size in ("batch", "steps", len(rows)):
@@ -55,6 +57,16 @@ def slice_onnx(source: Path, alphabet: str = LATIN + OTHER) -> Any:
         else:
             dimension.dim_param = size
     return model
+
+
+def _characters(source: Path, model: Any) -> list[str]:
+    settings = source.with_name("inference.yml")
+    if settings.is_file():
+        return read_characters(settings)
+    stored = {entry.key: entry.value for entry in model.metadata_props}.get("character")
+    if stored is None:
+        raise UsageError(f"{source}: says nowhere what characters it knows; put the inference.yml of the model beside it")
+    return stored.split("\n")
 
 
 def _explicit_pads(node: Any, helper: Any) -> None:
