@@ -19,7 +19,7 @@ class ReaderTraining(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "starter-reader"
-    """A name of the manifest, a folder with inference.onnx, or an ONNX file: PP-OCRv6 small recognition, as published or as trained here."""
+    """A name of the manifest, a folder with inference.onnx, or an ONNX file: PP-OCRv6 small recognition, published or trained here."""
     letters: str = Field(default=LATIN, min_length=2)
     """The alphabet; the published network must know each."""
     steps: int = Field(default=3000, ge=1)
