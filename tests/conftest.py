@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import ipaddress
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from streamer.cli import main
 from streamer.events import EvidenceFile, Making, Place, event_of
 from streamer.types import Box, ModelInfo, Passage, Stamp
 
@@ -52,6 +54,43 @@ def root() -> Path:
 def data() -> Path:
     """tests/data."""
     return ROOT / "tests" / "data"
+
+
+class Done(NamedTuple):
+    """What a command left: its exit code, and what it wrote to standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """All that was written."""
+        return self.out + self.err
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in this process, with the purpose "test" where none is given and the lines ``typed`` as standard input."""
+    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
+
+    def call(*arguments: object, typed: Sequence[str] = ()) -> Done:
+        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in typed)))
+        with pytest.raises(SystemExit) as left:
+            main()
+        return Done(int(left.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def no_purpose(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the purpose away that ``run`` gives."""
+    monkeypatch.delenv("PLATE_STREAMER_PURPOSE")
 
 
 def _stamp(t: float, start: datetime) -> Stamp:

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from streamer import events_command, private
-from streamer.cli import main
 from streamer.signing import signer_in
 from streamer.store import STORE, Store, new_event_id
 from streamer.store.retention import Retention
+from tests.conftest import Run
 from tests.test_verify import faults
 
+pytestmark = pytest.mark.usefixtures("no_purpose")
+
 PLATES = ("AB123", "AB123", "KA12BC")
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +36,6 @@ def original(tmp_path_factory: pytest.TempPathFactory, make_event: Callable[...,
 @pytest.fixture
 def folder(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "out"))
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.delenv("PLATE_STREAMER_PURPOSE", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (int(left.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def audits(folder: Path) -> list[dict[str, Any]]:
@@ -110,24 +98,24 @@ def test_what_was_looked_for_is_noted_without_the_plate(folder: Path, run: Run) 
 
 def test_the_purpose_may_come_from_the_environment(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "shift of Monday")
-    assert run("events", folder, "--limit", "1")[0] == 0
-    assert run("events", folder, "--limit", "1", "--purpose", "case 8")[0] == 0
+    assert run("events", folder, "--limit", "1").code == 0
+    assert run("events", folder, "--limit", "1", "--purpose", "case 8").code == 0
     assert [one["purpose"] for one in audits(folder)] == ["shift of Monday", "case 8"]
 
 
 @pytest.mark.parametrize(("plate", "purpose", "code"), [("AB123", "about ab 123", 2), ("*B123", "about ab 123", 2), ("A*", "a case", 0)])
 def test_the_purpose_does_not_give_the_plate_away(folder: Path, run: Run, plate: str, purpose: str, code: int) -> None:
-    assert run("events", folder, "--plate", plate, "--purpose", purpose)[0] == code
+    assert run("events", folder, "--plate", plate, "--purpose", purpose).code == code
 
 
 def test_changes_by_people_are_noted(folder: Path, sinks: Path, run: Run) -> None:
     (first, *_) = ids(folder)
-    assert run("correct", first, "KA77", "--folder", folder, "--by", "Ann", "--purpose", "complaint 3")[0] == 0
-    assert run("correct", "nobody", "KA77", "--folder", folder, "--purpose", "complaint 3")[0] == 2
+    assert run("correct", first, "KA77", "--folder", folder, "--by", "Ann", "--purpose", "complaint 3").code == 0
+    assert run("correct", "nobody", "KA77", "--folder", folder, "--purpose", "complaint 3").code == 2
     deliver = ("deliver", "-c", sinks, "--out", folder)
-    assert run(*deliver, "--send", "table", "--purpose", "after a replay", "--as", "Bob")[0] == 0
-    assert run(*deliver, "--drop", "table", "--purpose", "sink is gone")[0] == 0
-    assert run(*deliver)[0] == 0, "how sinks are may be looked at"
+    assert run(*deliver, "--send", "table", "--purpose", "after a replay", "--as", "Bob").code == 0
+    assert run(*deliver, "--drop", "table", "--purpose", "sink is gone").code == 0
+    assert run(*deliver).code == 0, "how sinks are may be looked at"
     correct, send, drop = audits(folder)
     assert (correct["did"], correct["as"], correct["events"]) == ("correct", "Ann", [first])
     assert correct["plate"].startswith("hmac:")
@@ -138,7 +126,7 @@ def test_changes_by_people_are_noted(folder: Path, sinks: Path, run: Run) -> Non
 
 def test_of_very_many_events_the_log_says_how_many_were_given(folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_command, "_HELD", 2)
-    assert run("events", folder, "--json", "--purpose", "x")[0] == 0
+    assert run("events", folder, "--json", "--purpose", "x").code == 0
     assert [(one["found"], one["more"]) for one in audits(folder)] == [(3, {"at_least": True}), (3, {"ended": True})]
 
 
@@ -163,7 +151,7 @@ def test_a_copy_that_cannot_be_written_is_looked_at_only_if_that_is_said(folder:
     assert (code, "not audited" in err) == (0, True)
     assert out
     assert sorted(read_only.rglob("*")) == sorted(read_only / file.relative_to(folder) for file in folder.rglob("*"))
-    assert run(command, read_only, "--unaudited")[0] == 2, "not without a purpose either"
+    assert run(command, read_only, "--unaudited").code == 2, "not without a purpose either"
     code, out, err = run(command, folder, "--purpose", "x", "--unaudited")
     assert (code, out) == (2, "")
     assert "can be written" in err
@@ -171,7 +159,7 @@ def test_a_copy_that_cannot_be_written_is_looked_at_only_if_that_is_said(folder:
 
 def test_a_record_is_searched_while_a_program_records(folder: Path, run: Run, make_event: Callable[..., Any]) -> None:
     with Store(folder / STORE, signer_in(folder)) as store:
-        assert run("events", folder, "--purpose", "x")[0] == 0
+        assert run("events", folder, "--purpose", "x").code == 0
         store.append([lambda place: make_event(place) | {"event_id": new_event_id(), "evidence": []}])
-        assert run("stats", folder, "--purpose", "x")[0] == 0
+        assert run("stats", folder, "--purpose", "x").code == 0
     assert [one["found"] for one in audits(folder)] == [3, 4]

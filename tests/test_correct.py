@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from streamer.cli import main
 from streamer.config import EventsConfig
 from streamer.events import Making, event_schema
 from streamer.evidence import EvidenceFolder
@@ -23,10 +22,10 @@ from streamer.store import Store
 from streamer.store.erasure import Erasures
 from streamer.types import ModelInfo
 from streamer.verify import Verified
+from tests.conftest import Run
 from tests.test_verify import faults
 
 MODEL = ModelInfo("m", "a" * 64, "cpu")
-Correct = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -40,23 +39,9 @@ def recording(tmp_path: Path, make_passage: Callable[..., Any]):
     sink.close()
 
 
-@pytest.fixture
-def correct(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Correct:
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", "correct", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
-
-
-def test_a_correction_is_a_revision(recording, correct: Correct) -> None:
+def test_a_correction_is_a_revision(recording, run: Run) -> None:
     folder, recorder, event = recording
-    code, out, _ = correct(event["event_id"], "ka 12-bd", "--folder", str(folder), "--by", "Ann", "--why", "dirt", "--json")
+    code, out, _ = run("correct", event["event_id"], "ka 12-bd", "--folder", folder, "--by", "Ann", "--why", "dirt", "--json")
     assert code == 0
     revision = json.loads(out)
     assert list(Draft202012Validator(event_schema()).iter_errors(revision)) == []
@@ -70,33 +55,33 @@ def test_a_correction_is_a_revision(recording, correct: Correct) -> None:
     assert faults(folder) == []
 
 
-def test_corrections_can_be_corrected_and_say_that_there_is_no_plate(recording, correct: Correct, make_passage) -> None:
+def test_corrections_can_be_corrected_and_say_that_there_is_no_plate(recording, run: Run, make_passage) -> None:
     folder, recorder, event = recording
     for plate, said in (("AB1", "KA12BC corrected to AB1"), ("-", "AB1 corrected to no plate")):
-        code, _, err = correct(event["event_id"], plate, "--folder", str(folder))
+        code, _, err = run("correct", event["event_id"], plate, "--folder", folder)
         assert code == 0
         assert said in err
     recorder.record([make_passage(key="1-8")])
     assert faults(folder) == []
 
 
-def test_what_cannot_be_corrected_is_named(recording, correct: Correct, make_passage) -> None:
+def test_what_cannot_be_corrected_is_named(recording, run: Run, make_passage) -> None:
     folder, recorder, event = recording
     (preview,) = recorder.record([make_passage(key="1-8", state="preview")])
     for arguments, what in (
-        (("0", "AB1", "--folder", str(folder)), "no such event"),
-        ((event["event_id"], "???", "--folder", str(folder)), "no letter or digit"),
-        ((preview["event_id"], "AB1", "--folder", str(folder)), "only what is final"),
-        ((event["event_id"], "AB1", "--folder", str(folder / "none")), "there is no event store"),
+        (("0", "AB1", "--folder", folder), "no such event"),
+        ((event["event_id"], "???", "--folder", folder), "no letter or digit"),
+        ((preview["event_id"], "AB1", "--folder", folder), "only what is final"),
+        ((event["event_id"], "AB1", "--folder", folder / "none"), "there is no event store"),
     ):
-        code, _, err = correct(*arguments)
+        code, _, err = run("correct", *arguments)
         assert code == 2, arguments
         assert what in err
     assert faults(folder) == []
     assert not (folder / "none").exists()
 
 
-def test_pictures_that_were_erased_are_not_claimed_again(recording, correct: Correct, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_pictures_that_were_erased_are_not_claimed_again(recording, run: Run, tmp_path: Path) -> None:
     """Neither by a correction, nor by a package."""
     folder, _, event = recording
     with Store(folder / "events.sqlite", signer_in(folder), alone=False) as store:
@@ -104,24 +89,20 @@ def test_pictures_that_were_erased_are_not_claimed_again(recording, correct: Cor
         erasures.erase_pictures([event["event_id"]], "too old", "2026-11-25T00:00:00.000000Z")
         erasures.remove_files(lambda names: [(folder / name).unlink() for name in names] and None, 10)
     assert not list(folder.glob("crops/*/*.png"))
-    code, out, _ = correct(event["event_id"], "AB1", "--folder", str(folder), "--json")
+    code, out, _ = run("correct", event["event_id"], "AB1", "--folder", folder, "--json")
     assert code == 0
     assert json.loads(out)["evidence"] == []
     assert faults(folder) == []
     package = tmp_path / "case.zip"
-    monkeypatch.setattr(
-        "sys.argv", ["plate-streamer", "export", event["event_id"], "--folder", str(folder), "--out", str(package), "--purpose", "x"]
-    )
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code in (0, None), capsys.readouterr().err
+    code, _, err = run("export", event["event_id"], "--folder", folder, "--out", package)
+    assert code == 0, err
     assert list(check_package(package, None, Verified())) == []
 
 
-def test_a_record_of_pseudonyms_takes_no_plates(recording, correct: Correct, make_passage) -> None:
+def test_a_record_of_pseudonyms_takes_no_plates(recording, run: Run, make_passage) -> None:
     folder, recorder, _ = recording
     (event,) = recorder.record([make_passage(key="1-9", plate="hmac:01234567:" + "0" * 32, raw=None)])
-    code, _, err = correct(event["event_id"], "KA12BD", "--folder", str(folder))
+    code, _, err = run("correct", event["event_id"], "KA12BD", "--folder", folder)
     assert code == 2
     assert "pseudonyms" in err
     assert "KA12BD" not in err

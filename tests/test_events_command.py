@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from streamer.cli import main
 from streamer.errors import UsageError
 from streamer.moments import moment_of
 from streamer.revisions import corrected
@@ -41,21 +40,6 @@ def folder(tmp_path_factory, make_event):
     return folder
 
 
-@pytest.fixture
-def call(folder, capsys, monkeypatch):
-    """Calls the command line; gives exit code, standard output and standard error."""
-
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
-
-    def run(command: str, *options: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", command, str(folder), *options])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code or 0, *capsys.readouterr())
-
-    return run
-
-
 def plates_of(output: str) -> list[str | None]:
     events = [json.loads(line) for line in output.splitlines()]
     return [event["correction"]["plate"] if event["correction"] else event["plate"] for event in events]
@@ -78,47 +62,47 @@ def plates_of(output: str) -> list[str | None]:
         (["--country", "de", "--min-score", "0.9"], []),
     ],
 )
-def test_events_are_found(call, options, expected):
-    code, out, _ = call("events", "--json", *options)
+def test_events_are_found(folder, run, options, expected):
+    code, out, _ = run("events", folder, "--json", *options)
     assert (code, plates_of(out)) == (0, expected)
 
 
-def test_pages_follow_each_other(call):
+def test_pages_follow_each_other(folder, run):
     found, options = [], []
     for _ in range(3):
-        code, out, err = call("events", "--json", "--limit", "2", *options)
+        code, out, err = run("events", folder, "--json", "--limit", "2", *options)
         assert code == 0
         found += plates_of(out)
         options = ["--after", err.split("--after ")[1].strip()] if "--after" in err else []
     assert found == ["ZZ7", None, "XY987", "A8I23", "AB123", "AB123"]
 
 
-def test_a_table_shows_what_was_corrected_and_why_there_is_no_plate(call):
-    code, out, err = call("events")
+def test_a_table_shows_what_was_corrected_and_why_there_is_no_plate(folder, run):
+    code, out, err = run("events", folder)
     assert code == 0
     assert "ZZ7 (corrected, was ZZ1)" in out
     assert "- (blurred)" in out
     assert "2026-05-01 08:00:13" in out
     assert err == "6 events\n"
-    assert "far" in call("events", "--plate", "AB123", "--fuzzy", "1")[1]
-    assert "--fuzzy 0" in call("events", "--plate", "A8123")[2], "a hint"
+    assert "far" in run("events", folder, "--plate", "AB123", "--fuzzy", "1").out
+    assert "--fuzzy 0" in run("events", folder, "--plate", "A8123").err, "a hint"
 
 
-def test_csv_and_parquet_hold_the_same(call, tmp_path):
+def test_csv_and_parquet_hold_the_same(folder, run, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    code, out, _ = call("events", "--csv", "--limit", "0")
+    code, out, _ = run("events", folder, "--csv", "--limit", "0")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
     assert [row["plate"] for row in rows] == ["ZZ7", "", "XY987", "A8I23", "AB123", "AB123"]
     assert (rows[0]["decided"], rows[0]["corrected_by"], rows[0]["state"]) == ("ZZ1", "me", "corrected")
     file = tmp_path / "events.parquet"
-    assert call("events", "--parquet", str(file), "--limit", "0")[0] == 0
+    assert run("events", folder, "--parquet", file, "--limit", "0").code == 0
     table = parquet.read_table(file).to_pylist()
     assert [row["plate"] or "" for row in table] == [row["plate"] for row in rows]
     assert [row["time"] for row in table] == [datetime.fromisoformat(row["time"]) for row in rows]
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
-    code, _, err = call("events", "--parquet", str(tmp_path / "nowhere" / "events.parquet"))
+    code, _, err = run("events", folder, "--parquet", tmp_path / "nowhere" / "events.parquet")
     assert (code, "cannot be written" in err) == (2, True)
 
 
@@ -133,21 +117,17 @@ def test_csv_and_parquet_hold_the_same(call, tmp_path):
         ["--json", "--csv"],
     ],
 )
-def test_what_makes_no_sense_is_said_in_a_line(call, options):
-    code, out, err = call("events", *options)
+def test_what_makes_no_sense_is_said_in_a_line(folder, run, options):
+    code, out, err = run("events", folder, *options)
     assert (code, out) == (2, "")
     assert err.startswith("plate-streamer: ")
     assert len(err.splitlines()) == 1
 
 
-def test_a_folder_without_a_record_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
+def test_a_folder_without_a_record_is_named(tmp_path, run):
     for command in ("events", "stats"):
-        monkeypatch.setattr("sys.argv", ["plate-streamer", command, str(tmp_path)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 2
-        assert "no event store" in capsys.readouterr().err
+        code, _, err = run(command, tmp_path)
+        assert (code, "no event store" in err) == (2, True)
 
 
 def test_a_reader_that_leaves_early_is_no_error(folder):
@@ -165,8 +145,8 @@ def test_a_reader_that_leaves_early_is_no_error(folder):
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
-def test_statistics_count_and_name_no_plates_unless_asked(call, tmp_path):
-    code, out, _ = call("stats", "--json")
+def test_statistics_count_and_name_no_plates_unless_asked(folder, run, tmp_path):
+    code, out, _ = run("stats", folder, "--json")
     found = json.loads(out)
     assert code == 0
     assert found["events"] == 6
@@ -178,22 +158,22 @@ def test_statistics_count_and_name_no_plates_unless_asked(call, tmp_path):
     assert found["without_plate"] == {"events": 1, "share": 1 / 6, "reasons": {"blurred": 1}}
     assert sum(one["events"] for one in found["scores"]) == 5
     assert found["plates"] == {"different": 4, "seen_again": 1, "by_times": {"1": 3, "2": 1}, "most": []}
-    code, out, _ = call("stats")
+    code, out, _ = run("stats", folder)
     assert code == 0
     assert "AB123" not in out
     assert "4 different plates, 1 of them seen more than once" in out
-    assert "AB123" in call("stats", "--show-plates")[1]
-    assert json.loads(call("stats", "--json", "--camera", "gate", "--since", "2026-05-01T09:00")[1])["cameras"] == {"gate": 2}
-    assert "0 events" in call("stats", "--camera", "nobody")[1]
+    assert "AB123" in run("stats", folder, "--show-plates").out
+    assert json.loads(run("stats", folder, "--json", "--camera", "gate", "--since", "2026-05-01T09:00").out)["cameras"] == {"gate": 2}
+    assert "0 events" in run("stats", folder, "--camera", "nobody").out
 
 
-def test_statistics_are_drawn(call, tmp_path):
+def test_statistics_are_drawn(folder, run, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     file = tmp_path / "stats.png"
-    assert call("stats", "--png", str(file))[0] == 0
+    assert run("stats", folder, "--png", file).code == 0
     assert file.read_bytes().startswith(b"\x89PNG")
     assert file.stat().st_mode & 0o777 == 0o600
-    code, _, err = call("stats", "--png", str(tmp_path / "nowhere" / "stats.png"))
+    code, _, err = run("stats", folder, "--png", tmp_path / "nowhere" / "stats.png")
     assert (code, "cannot be written" in err) == (2, True)
 
 

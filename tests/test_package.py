@@ -13,26 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamer.cli import main
 from streamer.package import check_package
 from streamer.signing import PUBLIC, signer_in, verifier_of
 from streamer.store import Store
 from streamer.verify import Fault, Verified
+from tests.conftest import Run
 from tests.test_verify import original  # noqa: F401 (a fixture)
-
-Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def give(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out + told.err
-
-    return give
 
 
 def ids(folder: Path) -> list[str]:
@@ -58,13 +44,13 @@ def faults(package: Path, *keys: Path) -> list[Fault]:
 def test_a_package_is_accepted_elsewhere(package: Path, original: Path, tmp_path: Path, run: Run) -> None:  # noqa: F811
     elsewhere = Path(shutil.copy(package, tmp_path / "case.zip"))
     key = Path(shutil.copy(original / PUBLIC, tmp_path / "key.pem"))
-    code, told = run("verify", elsewhere, "--key", key)
-    assert code == 0, told
-    assert "as it was recorded: 5 entries, 2 events, 4 revisions" in told
-    assert "says nothing about who sealed it" not in told
-    code, told = run("verify", elsewhere)
-    assert code == 0, told
-    assert "says nothing about who sealed it" in told
+    done = run("verify", elsewhere, "--key", key)
+    assert done.code == 0, done.said
+    assert "as it was recorded: 5 entries, 2 events, 4 revisions" in done.said
+    assert "says nothing about who sealed it" not in done.said
+    done = run("verify", elsewhere)
+    assert done.code == 0, done.said
+    assert "says nothing about who sealed it" in done.said
     assert package.stat().st_mode & 0o777 == 0o600
 
 
@@ -86,11 +72,11 @@ def test_what_is_in_it(package: Path, original: Path) -> None:  # noqa: F811
 
 
 def test_who_exports_what_and_why_is_in_the_audit_log(package: Path, original: Path, run: Run) -> None:  # noqa: F811
-    code, told = run("audit", original)
-    assert code == 0
-    assert "export" in told
-    assert "case 4711" in told
-    assert "Ann" in told
+    done = run("audit", original)
+    assert done.code == 0
+    assert "export" in done.said
+    assert "case 4711" in done.said
+    assert "Ann" in done.said
 
 
 def test_names_cannot_smuggle_anything_into_the_page(tmp_path: Path, make_event: Callable[..., Any]) -> None:
@@ -155,9 +141,9 @@ def test_what_is_no_package_is_a_fault_and_no_crash(tmp_path: Path, run: Run) ->
     noise.write_bytes(b"PK\x03\x04 nothing of the kind")
     empty = repack_nothing(tmp_path / "empty.zip")
     for file in (noise, empty):
-        code, told = run("verify", file)
-        assert code == 1
-        assert "is no sealed package" in told
+        done = run("verify", file)
+        assert done.code == 1
+        assert "is no sealed package" in done.said
 
 
 def repack_nothing(out: Path) -> Path:
@@ -172,8 +158,8 @@ def test_a_picture_that_was_changed_is_not_sealed(original: Path, tmp_path: Path
         event = json.loads(store.read_after(0, 1)[0].line)
     with (folder / event["evidence"][0]["file"]).open("ab") as file:
         file.write(b"x")
-    code, told = run("export", event["event_id"], "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", folder)
-    assert (code, "was changed since it was recorded" in told) == (1, True), told
+    done = run("export", event["event_id"], "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", folder)
+    assert (done.code, "was changed since it was recorded" in done.said) == (1, True), done.said
     assert not (tmp_path / "a.zip").exists()
 
 
@@ -185,7 +171,7 @@ def test_mistakes_are_named(original: Path, package: Path, tmp_path: Path, run: 
         ((event, "--out", tmp_path / "a.zip", "--purpose", " ", "--folder", original), "say what it is for"),
         ((event, "--out", tmp_path / "a.zip", "--purpose", "x", "--folder", tmp_path), "there is no event store"),
     ):
-        code, told = run("export", *arguments)
-        assert code == 2, told
-        assert what in told
+        done = run("export", *arguments)
+        assert done.code == 2, done.said
+        assert what in done.said
     assert not (tmp_path / "a.zip").exists()

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from streamer import audit
-from streamer.cli import main
 from streamer.config_file import load_config
 from streamer.errors import UsageError
 from streamer.forgetting import Forgetting
@@ -22,6 +21,7 @@ from streamer.privacy import KeyRing, Limits, new_key
 from streamer.privacy_keys import EVENT_KEYS, KeyFile
 from streamer.signing import signer_in
 from streamer.store import Store
+from tests.conftest import Run
 from tests.forgetting import CANARY, STORE, Folder, faults, found_in, pictures, pictures_of_events, plates
 
 NOW = datetime.now(UTC)
@@ -37,42 +37,29 @@ def folder(tmp_path: Path, make_passage: Callable[..., Any], make_event: Callabl
 
 
 @pytest.fixture
-def run(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Gives exit code and all that a command said."""
-
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out + told.err
-
-    return call
-
-
-@pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "c.yaml"
     file.write_text("privacy:\n  retention:\n    reads_days: 30\n    events_without_plate_days: 2\n    evidence_days: 10\n")
     return file
 
 
-def audits(run: Callable[..., tuple[int, str]], folder: Folder, *more: str) -> list[dict[str, Any]]:
-    code, told = run("audit", str(folder.path), "--json", *more)
-    assert code == 0
-    return [json.loads(line) for line in told.splitlines()]
+def audits(run: Run, folder: Folder, *more: str) -> list[dict[str, Any]]:
+    done = run("audit", folder.path, "--json", *more)
+    assert done.code == 0
+    return [json.loads(line) for line in done.said.splitlines()]
 
 
-def test_purge_erases_what_is_due_beside_a_program_that_records(folder: Folder, run: Callable[..., Any], config: Path) -> None:
+def test_purge_erases_what_is_due_beside_a_program_that_records(folder: Folder, run: Run, config: Path) -> None:
     folder.record(CANARY, 40)
     stays = folder.record("AB12CD", 1)
     folder.record("AB12CE", 20)
     folder.deliver()
-    arguments = ("purge", str(folder.path), "-c", str(config), "--purpose", "monthly")
-    assert run(*arguments, "--dry-run") == (0, "would erase 0 events without a plate, 1 with one, 1 pictures of others, 0 audit entries\n")
+    arguments = ("purge", folder.path, "-c", config, "--purpose", "monthly")
+    due = "0 events without a plate, 1 with one, 1 pictures of others, 0 audit entries"
+    assert run(*arguments, "--dry-run") == (0, "", f"would erase {due}\n")
     assert len(folder.ids()) == 3
-    code, told = run(*arguments)
-    assert (code, "1 with one, 1 pictures" in told) == (0, True)
+    done = run(*arguments)
+    assert (done.code, "1 with one, 1 pictures" in done.said) == (0, True)
     assert found_in(folder.path, CANARY, fold(CANARY)) == []
     more = folder.record("AB12CF", 0)
     folder.deliver()
@@ -83,25 +70,25 @@ def test_purge_erases_what_is_due_beside_a_program_that_records(folder: Folder, 
     assert faults(folder.path) == []
 
 
-def test_hold_and_release(folder: Folder, run: Callable[..., Any], config: Path) -> None:
+def test_hold_and_release(folder: Folder, run: Run, config: Path) -> None:
     event_id = folder.record("AB12CD", 40)
-    assert run("hold", event_id, "--folder", str(folder.path), "--purpose", "case 7", "--as", "Ann")[0] == 0
-    purge = ("purge", str(folder.path), "-c", str(config), "--purpose", "monthly")
+    assert run("hold", event_id, "--folder", folder.path, "--purpose", "case 7", "--as", "Ann").code == 0
+    purge = ("purge", folder.path, "-c", config, "--purpose", "monthly")
     run(*purge)
     assert folder.ids() == {event_id}
-    code, told = run("erase", str(folder.path), "--event", event_id, "--purpose", "asked for")
-    assert (code, "NOT erased: 1" in told) == (1, True)
-    assert run("release", event_id, "--folder", str(folder.path), "--purpose", "case closed")[0] == 0
+    done = run("erase", folder.path, "--event", event_id, "--purpose", "asked for")
+    assert (done.code, "NOT erased: 1" in done.said) == (1, True)
+    assert run("release", event_id, "--folder", folder.path, "--purpose", "case closed").code == 0
     run(*purge)
     assert folder.ids() == set()
     assert [one["did"] for one in audits(run, folder)] == ["hold", "purge", "erase", "release", "purge"]
     assert audits(run, folder)[0]["as"] == "Ann"
-    code, told = run("hold", event_id, "--folder", str(folder.path), "--purpose", "too late")
-    assert (code, "no event" in told) == (2, True)
+    done = run("hold", event_id, "--folder", folder.path, "--purpose", "too late")
+    assert (done.code, "no event" in done.said) == (2, True)
     assert len(audits(run, folder)) == 5, "what did not happen is not in the log"
 
 
-def test_erase_takes_all_that_names_a_plate(folder: Folder, run: Callable[..., Any]) -> None:
+def test_erase_takes_all_that_names_a_plate(folder: Folder, run: Run) -> None:
     others = folder.record_all(plates(30), 3)
     folder.record_all([CANARY, CANARY], 3)
     folder.record(CANARY.replace("0", "O"), 3, states=("preview", "final"))
@@ -109,34 +96,33 @@ def test_erase_takes_all_that_names_a_plate(folder: Folder, run: Callable[..., A
     folder.record(None, 3, raw=fold(CANARY))
     longer = folder.record(CANARY + "9", 3)
     folder.deliver()
-    ask = ("erase", str(folder.path), "--plate", f"{CANARY[:3]} {CANARY[3:].lower()}", "--purpose", "request 2026/17")
-    assert "would erase 5 events" in run(*ask, "--dry-run")[1]
-    code, told = run(*ask)
-    assert (code, "erased 5 events (6 revisions" in told) == (0, True)
+    ask = ("erase", folder.path, "--plate", f"{CANARY[:3]} {CANARY[3:].lower()}", "--purpose", "request 2026/17")
+    assert "would erase 5 events" in run(*ask, "--dry-run").said
+    done = run(*ask)
+    assert (done.code, "erased 5 events (6 revisions" in done.said) == (0, True)
     assert folder.ids() == set(folder.logged()) == {*others, longer}, "a longer plate is another one"
     assert pictures(folder.path) == pictures_of_events(folder.path)
-    run("erase", str(folder.path), "--event", longer, "--purpose", "the last one")
+    run("erase", folder.path, "--event", longer, "--purpose", "the last one")
     skeleton = "001X702"
     assert found_in(folder.path, CANARY, fold(CANARY), CANARY.replace("0", "O"), skeleton, skeleton[::-1]) == []
     assert faults(folder.path) == []
 
 
-def test_what_people_typed_of_a_plate_goes_with_its_event(folder: Folder, run: Callable[..., Any]) -> None:
+def test_what_people_typed_of_a_plate_goes_with_its_event(folder: Folder, run: Run) -> None:
     event_id = folder.record("AB12CD", 3)
     last = json.loads(folder.store.read_after(0, 1)[0].line)
     said = {"plate": CANARY, "by": "me", "time": last["written_at"], "why": "looked"}
     change = {"revision": 2, "state": "corrected", "revision_reason": "correction", "correction": said}
     folder.store.append([lambda p: last | change | {"sequence": p.sequence, "chain": {"entry": p.entry, "previous": p.previous}}])
-    run("erase", str(folder.path), "--plate", CANARY, "--purpose", "asked for")
+    run("erase", folder.path, "--plate", CANARY, "--purpose", "asked for")
     assert event_id not in folder.ids()
     assert found_in(folder.path, CANARY, fold(CANARY)) == []
 
 
-def test_a_review_goes_with_its_event(folder: Folder, run: Callable[..., Any]) -> None:
+def test_a_review_goes_with_its_event(folder: Folder, run: Run) -> None:
     event_id = folder.record("AB12CD", 3)
     folder.close()
-    drawn = run("review", str(folder.path), "--help")
-    assert drawn[0] == 0
+    assert run("review", folder.path, "--help").code == 0
     folder.store = Store(folder.path / STORE, signer_in(folder.path))
     payload = json.dumps({"event_id": event_id, "item": 1, "plate": "AB12CD", "truth": CANARY, "salt": "1" * 32})
 
@@ -150,18 +136,18 @@ def test_a_review_goes_with_its_event(folder: Folder, run: Callable[..., Any]) -
         )
 
     folder.store.append_entries("review", [payload], note)
-    assert run("erase", str(folder.path), "--plate", CANARY, "--purpose", "asked for")[0] == 0
+    assert run("erase", folder.path, "--plate", CANARY, "--purpose", "asked for").code == 0
     assert folder.ids() == set()
     assert found_in(folder.path, CANARY) == []
     assert faults(folder.path) == []
 
 
-def test_subject_gives_what_is_theirs_and_nobody_elses(folder: Folder, run: Callable[..., Any], tmp_path: Path) -> None:
+def test_subject_gives_what_is_theirs_and_nobody_elses(folder: Folder, run: Run, tmp_path: Path) -> None:
     mine = folder.record(CANARY, 3, states=("preview", "final"))
     folder.record("AB12CD", 3, alternatives=((CANARY, 0.2),))
     out = tmp_path / "mine.zip"
-    ask = ("subject", str(folder.path), "--plate", CANARY, "--purpose", "request 2026/17", "--out", str(out))
-    assert run(*ask) == (0, f"{out}: 1 events, 1 pictures\n")
+    ask = ("subject", folder.path, "--plate", CANARY, "--purpose", "request 2026/17", "--out", out)
+    assert run(*ask) == (0, "", f"{out}: 1 events, 1 pictures\n")
     archive = zipfile.ZipFile(io.BytesIO(out.read_bytes()))
     assert [event["event_id"] for event in json.loads(archive.read("events.json"))] == [mine, mine]
     about = json.loads(archive.read("subject.json"))
@@ -170,35 +156,35 @@ def test_subject_gives_what_is_theirs_and_nobody_elses(folder: Folder, run: Call
     assert archive.read(picture) == (folder.path / picture).read_bytes()
     assert out.stat().st_mode & 0o777 == 0o600
     (folder.path / picture).unlink()
-    assert "1 pictures are missing" in run(*ask)[1]
+    assert "1 pictures are missing" in run(*ask).said
     (one, _) = audits(run, folder, "--plate", CANARY)
     assert (one["did"], one["found"], one["events"]) == ("subject", 1, [mine])
 
 
-def test_the_audit_log_never_names_the_plate(folder: Folder, run: Callable[..., Any], tmp_path: Path) -> None:
-    out = str(tmp_path / "x.zip")
-    run("subject", str(folder.path), "--plate", CANARY, "--purpose", "request 2026/17", "--out", out)
-    run("erase", str(folder.path), "--plate", CANARY, "--purpose", "request 2026/17")
+def test_the_audit_log_never_names_the_plate(folder: Folder, run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "x.zip"
+    run("subject", folder.path, "--plate", CANARY, "--purpose", "request 2026/17", "--out", out)
+    run("erase", folder.path, "--plate", CANARY, "--purpose", "request 2026/17")
     audit.note(folder.path, audit.Action("search", audit.person(), "case 8", 0, plate=f"{CANARY[:4]}*"), NOW)
     assert found_in(folder.path, CANARY, fold(CANARY), CANARY[:4]) == []
     assert [one["did"] for one in audits(run, folder, "--plate", CANARY)] == ["subject", "erase"]
     assert [one["did"] for one in audits(run, folder, "--plate", CANARY[:4].lower() + "*")] == ["search"]
-    code, told = run("audit", str(folder.path))
-    assert code == 0
-    assert "request 2026/17" in told
-    code, told = run("erase", str(folder.path), "--plate", CANARY, "--purpose", f"owner of {CANARY} asked")
-    assert (code, "must not name the plate" in told) == (2, True)
+    done = run("audit", folder.path)
+    assert done.code == 0
+    assert "request 2026/17" in done.said
+    done = run("erase", folder.path, "--plate", CANARY, "--purpose", f"owner of {CANARY} asked")
+    assert (done.code, "must not name the plate" in done.said) == (2, True)
     assert faults(folder.path) == []
 
 
-def test_pseudonyms_are_found_as_long_as_there_is_their_key(folder: Folder, run: Callable[..., Any]) -> None:
+def test_pseudonyms_are_found_as_long_as_there_is_their_key(folder: Folder, run: Run) -> None:
     ring = KeyFile(folder.path / EVENT_KEYS, lambda: NOW).ring()
     pseudonym = ring.pseudonym("event", CANARY)
     event_id = folder.record(pseudonym, 3)
-    assert run("erase", str(folder.path), "--plate", CANARY, "--purpose", "asked for")[0] == 0
+    assert run("erase", folder.path, "--plate", CANARY, "--purpose", "asked for").code == 0
     assert event_id not in folder.ids()
     folder.record(KeyRing((new_key(NOW),)).pseudonym("event", CANARY), 3)
-    assert "erased 0 events" in run("erase", str(folder.path), "--plate", CANARY, "--purpose", "asked for")[1]
+    assert "erased 0 events" in run("erase", folder.path, "--plate", CANARY, "--purpose", "asked for").said
 
 
 @pytest.mark.parametrize(
@@ -211,17 +197,18 @@ def test_pseudonyms_are_found_as_long_as_there_is_their_key(folder: Folder, run:
         (("erase", "--plate", "AB1"), "--purpose"),
     ],
 )
-def test_what_is_missing_is_named(folder: Folder, run: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
-    code, told = run(arguments[0], str(folder.path), *arguments[1:])
-    assert code == 2
-    assert said in told
+@pytest.mark.usefixtures("no_purpose")
+def test_what_is_missing_is_named(folder: Folder, run: Run, arguments: tuple[str, ...], said: str) -> None:
+    done = run(arguments[0], folder.path, *arguments[1:])
+    assert done.code == 2
+    assert said in done.said
 
 
-def test_a_folder_without_a_record_is_named(tmp_path: Path, run: Callable[..., Any], config: Path) -> None:
-    for arguments in (("audit", str(tmp_path)), ("purge", str(tmp_path), "-c", str(config), "--purpose", "x")):
-        assert run(*arguments) == (2, f"plate-streamer: {tmp_path / STORE}: there is no event store\n")
+def test_a_folder_without_a_record_is_named(tmp_path: Path, run: Run, config: Path) -> None:
+    for arguments in (("audit", tmp_path), ("purge", tmp_path, "-c", config, "--purpose", "x")):
+        assert run(*arguments) == (2, "", f"plate-streamer: {tmp_path / STORE}: there is no event store\n")
     config.write_text("privacy: {}\n")
-    assert "everything is kept" in run("purge", str(tmp_path), "-c", str(config), "--purpose", "x")[1]
+    assert "everything is kept" in run("purge", tmp_path, "-c", config, "--purpose", "x").said
 
 
 def test_a_program_that_starts_finishes_and_purges(folder: Folder, config: Path) -> None:

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 
 from streamer import private
-from streamer.cli import main
 from streamer.privacy import KeyRing, new_key
 from streamer.privacy_keys import EVENT_KEYS
 from streamer.signing import signer_in
 from streamer.store import STORE, Store, new_event_id
+from tests.conftest import Run
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEYS = tuple(new_key(NOW) for _ in range(3))
-Run = Callable[..., tuple[int, str, str]]
 MakeEvent = Callable[..., dict[str, Any]]
 
 
@@ -59,27 +58,14 @@ def mixed(originals: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(originals / "mixed", tmp_path / "out"))
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (int(left.value.code or 0), *capsys.readouterr())
-
-    return call
-
-
 def test_a_plate_is_found_by_every_key_that_is_held(hidden: Path, run: Run) -> None:
     code, out, err = run("events", hidden, "--plate", "ka-12 BC", "--json")
     found = [json.loads(line)["plate"] for line in out.splitlines()]
     assert (code, len(found)) == (0, 4)
     assert set(found) == {key.pseudonym("event", "KA12BC") for key in KEYS[1:]}
     assert "by a key that is not held any more" in err
-    assert run("events", hidden, "--plate", "KA12BC", "--limit", "1", "--json")[1].count("\n") == 1
-    assert run("events", hidden, "--plate", "AA11", "--json")[1] == ""
+    assert run("events", hidden, "--plate", "KA12BC", "--limit", "1", "--json").out.count("\n") == 1
+    assert run("events", hidden, "--plate", "AA11", "--json").out == ""
 
 
 @pytest.mark.parametrize("options", [("--plate", "*1*"), ("--plate", "KA12B?"), ("--plate", "KA12BC", "--fuzzy", "1")])
@@ -114,7 +100,7 @@ def test_who_comes_again_is_known_within_a_key(hidden: Path, run: Run) -> None:
     code, out, _ = run("stats", hidden, "--json")
     told = json.loads(out)
     assert (code, told["plates"]["different"], told["plates"]["seen_again"], told["pseudonym_keys"]) == (0, 6, 3, 3)
-    assert "by 3 keys: a vehicle that came before and after a change of the key counts as two" in run("stats", hidden)[1]
+    assert "by 3 keys: a vehicle that came before and after a change of the key counts as two" in run("stats", hidden).out
 
 
 def test_subject_and_erase_find_pseudonyms_and_say_what_they_cannot(hidden: Path, run: Run, tmp_path: Path) -> None:
@@ -122,6 +108,6 @@ def test_subject_and_erase_find_pseudonyms_and_say_what_they_cannot(hidden: Path
     assert (code, "4 events" in err, "by a key that is not held any more" in err) == (0, True, True)
     code, _, err = run("erase", hidden, "--plate", "KA12BC")
     assert (code, "erased 4 events" in err, "by a key that is not held any more" in err) == (0, True, True)
-    assert run("events", hidden, "--plate", "KA12BC", "--json")[1] == ""
+    assert run("events", hidden, "--plate", "KA12BC", "--json").out == ""
     (hidden / EVENT_KEYS).unlink()
-    assert "--config" in run("erase", hidden, "--plate", "KA12BC")[2]
+    assert "--config" in run("erase", hidden, "--plate", "KA12BC").err

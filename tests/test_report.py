@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from streamer.cli import main
 from streamer.config import EventsConfig
 from streamer.events import Event, Making, utc_text
 from streamer.evidence import EvidenceFolder
@@ -27,11 +26,11 @@ from streamer.store import Store
 from streamer.store import tables as t
 from streamer.store.erasure import Erasures
 from streamer.types import ModelInfo
+from tests.conftest import Run
 from tests.test_verify import faults
 
 MODEL = ModelInfo("m", "a" * 64, "cpu")
 START = datetime(2026, 5, 1, 8, tzinfo=UTC)
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -56,21 +55,6 @@ def record(tmp_path: Path, make_passage: Callable[..., Any]) -> Iterator[tuple[P
     sink.close()
 
 
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
-
-    def run(*arguments: str | Path, typed: Sequence[str] = ()) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in typed)))
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
-
-
 def fill(file: Path, truth_of: Callable[[str], str]) -> None:
     """Type the truth into a table, by event."""
     with file.open(encoding="utf-8-sig", newline="") as handle:
@@ -81,12 +65,12 @@ def fill(file: Path, truth_of: Callable[[str], str]) -> None:
         table.writerows(row | {"truth": truth_of(row["event_id"])} for row in rows)
 
 
-def review_all(call: Call, folder: Path, truth_of: Callable[[str], str], *more: str) -> str:
+def review_all(run: Run, folder: Path, truth_of: Callable[[str], str], *more: str) -> str:
     """Draw everything, and say what each event is."""
     sheet = folder / "sheet.csv"
-    assert call("review", folder, "--size", "44", "--seed", "1", "--export", sheet)[0] == 0
+    assert run("review", folder, "--size", "44", "--seed", "1", "--export", sheet).code == 0
     fill(sheet, truth_of)
-    code, _, told = call("review", folder, "--import", sheet, "--by", "Ann", *more)
+    code, _, told = run("review", folder, "--import", sheet, "--by", "Ann", *more)
     assert code == 0
     return told
 
@@ -104,8 +88,8 @@ def bytes_in(folder: Path) -> bytes:
     return text.encode()
 
 
-def document(call: Call, folder: Path, *more: str | Path) -> dict[str, Any]:
-    code, out, _ = call("report", folder, "--json", *more)
+def document(run: Run, folder: Path, *more: str | Path) -> dict[str, Any]:
+    code, out, _ = run("report", folder, "--json", *more)
     assert code == 0
     found: dict[str, Any] = json.loads(out)
     return found
@@ -123,11 +107,11 @@ def truths(events: Sequence[Event]) -> Callable[[str], str]:
     return truth_of
 
 
-def test_rates_are_those_that_a_hand_count_gives(record, call: Call, tmp_path: Path) -> None:
+def test_rates_are_those_that_a_hand_count_gives(record, run: Run, tmp_path: Path) -> None:
     folder, events = record
-    told = review_all(call, folder, truths(events))
+    told = review_all(run, folder, truths(events))
     assert "44 reviewed" in told
-    found = document(call, folder)
+    found = document(run, folder)
     everything, *others = found["figures"]
     assert [(one["camera"], one["day"]) for one in others] == [
         (camera, day) for camera in ("gate", "yard") for day in (None, "2026-05-01", "2026-05-02")
@@ -161,25 +145,25 @@ def test_rates_are_those_that_a_hand_count_gives(record, call: Call, tmp_path: P
     assert faults(folder) == []
 
 
-def test_a_sample_stands_for_all(record, call: Call) -> None:
+def test_a_sample_stands_for_all(record, run: Run) -> None:
     folder, events = record
     sheet = folder / "sheet.csv"
-    code, _, told = call("review", folder, "--size", "14", "--seed", "7", "--export", sheet, "--camera", "g*")
+    code, _, told = run("review", folder, "--size", "14", "--seed", "7", "--export", sheet, "--camera", "g*")
     assert code == 0
     assert "drawn with the seed 7: 14 events" in told
     assert "gate 2026-05-01 without a plate: 2 of 3" in told
     assert "yard" not in told
     fill(sheet, truths(events))
-    assert call("review", folder, "--import", sheet)[0] == 0
-    found = document(call, folder, "--camera", "gate", "--since", "2026-05-01", "--until", "2026-05-03")
+    assert run("review", folder, "--import", sheet).code == 0
+    found = document(run, folder, "--camera", "gate", "--since", "2026-05-01", "--until", "2026-05-03")
     everything = found["figures"][0]
     assert (everything["events"], everything["queued"], everything["reviewed"]) == (22, 14, 14)
     for rate in everything["rates"].values():
         assert rate is None or 0 <= rate["low"] <= rate["value"] <= rate["high"] <= 1
     assert not any("nobody reviewed any" in note for note in found["notes"])
-    assert "22 events are of cameras and days of which nobody reviewed any such event" in document(call, folder)["notes"]
+    assert "22 events are of cameras and days of which nobody reviewed any such event" in document(run, folder)["notes"]
     # The rest is drawn later, and never an event twice.
-    assert ": 8 events" in call("review", folder, "--size", "30", "--camera", "gate", "--export", folder / "rest.csv")[2]
+    assert ": 8 events" in run("review", folder, "--size", "30", "--camera", "gate", "--export", folder / "rest.csv").err
     ids = [row["event_id"] for name in ("sheet.csv", "rest.csv") for row in _rows(folder / name)]
     assert len(ids) == len(set(ids)) == 22
 
@@ -189,13 +173,13 @@ def _rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.splitlines()[0] else ","))
 
 
-def test_one_by_one_the_plate_is_hidden_until_the_truth_is_typed(record, call: Call) -> None:
+def test_one_by_one_the_plate_is_hidden_until_the_truth_is_typed(record, run: Run) -> None:
     folder, events = record
-    assert call("review", folder, "--size", "44", "--seed", "1", "--export", folder / "sheet.csv")[0] == 0
+    assert run("review", folder, "--size", "44", "--seed", "1", "--export", folder / "sheet.csv").code == 0
     first, second, third = (
         next(event for event in events if event["event_id"] == row["event_id"]) for row in _rows(folder / "sheet.csv")[:3]
     )
-    code, _, told = call("review", folder, typed=["?", "x nonsense", "KX99", "", third["plate"] or "-"])
+    code, _, told = run("review", folder, typed=["?", "x nonsense", "KX99", "", third["plate"] or "-"])
     assert code == 0
     before, after = told.split("the program says:", 1)
     assert (first["plate"] or "no plate") in after.splitlines()[0]
@@ -203,15 +187,15 @@ def test_one_by_one_the_plate_is_hidden_until_the_truth_is_typed(record, call: C
     assert first["plate"] is None or first["plate"] not in before
     assert "nonsense: what is excluded needs one of these reasons" in before
     assert "2 reviewed, 42 left" in told
-    code, _, told = call("review", folder, "--show", typed=["-", "q", "KX98"])
+    code, _, told = run("review", folder, "--show", typed=["-", "q", "KX98"])
     assert f"the program says: {second['plate'] or 'no plate'}" in told.split("truth:")[0]
     assert "1 reviewed, 41 left" in told
     assert faults(folder) == []
 
 
-def test_a_truth_that_differs_can_be_a_correction(record, call: Call) -> None:
+def test_a_truth_that_differs_can_be_a_correction(record, run: Run) -> None:
     folder, events = record
-    told = review_all(call, folder, truths(events), "--correct")
+    told = review_all(run, folder, truths(events), "--correct")
     assert "16 corrected" in told, "of 11: the wrong one, O for 0, the one that nobody can read, the readable miss"
     with Store(folder / "events.sqlite", read_only=True) as store:
         last = {event["event_id"]: json.loads(store.revisions(event["event_id"])[-1].line) for event in events}
@@ -219,15 +203,15 @@ def test_a_truth_that_differs_can_be_a_correction(record, call: Call) -> None:
     assert [last[event["event_id"]]["correction"]["plate"] for event in wrong] == ["KB1", "KB1"]
     assert last[wrong[0]["event_id"]]["correction"]["by"] == "Ann"
     # What was corrected after its review is reported as the program decided it.
-    assert document(call, folder)["figures"][0]["rates"]["error"]["value"] == pytest.approx(2 / 7)
-    assert call("correct", wrong[0]["event_id"], "KB2", "--folder", str(folder))[0] == 0
-    assert document(call, folder)["figures"][0]["rates"]["error"]["value"] == pytest.approx(2 / 7)
+    assert document(run, folder)["figures"][0]["rates"]["error"]["value"] == pytest.approx(2 / 7)
+    assert run("correct", wrong[0]["event_id"], "KB2", "--folder", folder).code == 0
+    assert document(run, folder)["figures"][0]["rates"]["error"]["value"] == pytest.approx(2 / 7)
     assert faults(folder) == []
 
 
-def test_asked_one_by_one_a_correction_needs_a_yes(record, call: Call) -> None:
+def test_asked_one_by_one_a_correction_needs_a_yes(record, run: Run) -> None:
     folder, _ = record
-    code, _, told = call("review", folder, "--size", "44", "--seed", "1", "--correct", typed=["KX1", "n", "KX2", "y"])
+    code, _, told = run("review", folder, "--size", "44", "--seed", "1", "--correct", typed=["KX1", "n", "KX2", "y"])
     assert code == 0
     assert told.count("record it as a correction") == 2
     with Store(folder / "events.sqlite", read_only=True) as store, store.transaction("read") as connection:
@@ -235,13 +219,13 @@ def test_asked_one_by_one_a_correction_needs_a_yes(record, call: Call) -> None:
     assert found == ["KX2"]
 
 
-def test_a_later_review_holds_and_the_earlier_one_stays_in_the_chain(record, call: Call) -> None:
+def test_a_later_review_holds_and_the_earlier_one_stays_in_the_chain(record, run: Run) -> None:
     folder, events = record
-    review_all(call, folder, lambda event_id: "-")
+    review_all(run, folder, lambda event_id: "-")
     sheet = folder / "again.csv"
     sheet.write_text(f"event_id,truth\n{events[3]['event_id']},ka3\n")
-    assert "1 reviewed; right: 1" in call("review", folder, "--import", sheet)[2]
-    everything = document(call, folder)["figures"][0]
+    assert "1 reviewed; right: 1" in run("review", folder, "--import", sheet).err
+    everything = document(run, folder)["figures"][0]
     assert everything["reviewed"] == 44
     assert everything["rates"]["error"]["value"] == 0
     with Store(folder / "events.sqlite", read_only=True) as store:
@@ -250,32 +234,32 @@ def test_a_later_review_holds_and_the_earlier_one_stays_in_the_chain(record, cal
     assert faults(folder) == []
 
 
-def test_wrong_rows_are_named_and_nothing_is_recorded(record, call: Call) -> None:
+def test_wrong_rows_are_named_and_nothing_is_recorded(record, run: Run) -> None:
     folder, events = record
-    assert call("review", folder, "--size", "44", "--export", folder / "sheet.csv")[0] == 0
+    assert run("review", folder, "--size", "44", "--export", folder / "sheet.csv").code == 0
     sheet = folder / "typed.csv"
     sheet.write_text(f"event_id,truth\n{events[0]['event_id']},KA0\nnobody,KA1\n{events[1]['event_id']},x\n")
-    code, _, told = call("review", folder, "--import", sheet)
+    code, _, told = run("review", folder, "--import", sheet)
     assert code == 2
     assert f"{sheet}: line 3: nobody" in told
     assert f"{sheet}: line 4: " in told
-    assert document(call, folder)["figures"][0]["reviewed"] == 0
+    assert document(run, folder)["figures"][0]["reviewed"] == 0
     sheet.write_bytes(b"event_id,truth\n\xff\xfe,KA1\n")
-    assert call("review", folder, "--import", sheet)[0] == 2
-    assert call("review", folder, "--import", sheet, "--export", folder / "x.csv")[0] == 2
-    assert call("review", folder, "--export", folder / "sheet.csv")[0] == 2
+    assert run("review", folder, "--import", sheet).code == 2
+    assert run("review", folder, "--import", sheet, "--export", folder / "x.csv").code == 2
+    assert run("review", folder, "--export", folder / "sheet.csv").code == 2
 
 
-def test_an_erased_event_leaves_its_outcome_and_nothing_else(record, call: Call) -> None:
+def test_an_erased_event_leaves_its_outcome_and_nothing_else(record, run: Run) -> None:
     folder, events = record
-    assert call("review", folder, "--size", "44", "--export", folder / "sheet.csv")[0] == 0
+    assert run("review", folder, "--size", "44", "--export", folder / "sheet.csv").code == 0
     reviewed, waiting = events[0], events[12]
     assert reviewed["passage"] == "0-0"
     sheet = folder / "typed.csv"
     sheet.write_text(f"event_id,truth\n{reviewed['event_id']},CANARY7\n")
-    assert call("review", folder, "--import", sheet)[0] == 0
+    assert run("review", folder, "--import", sheet).code == 0
     sheet.unlink()
-    before = document(call, folder)
+    before = document(run, folder)
     assert b"CANARY7" in bytes_in(folder)
     for event in (reviewed, waiting):
         erase(folder, event)
@@ -285,46 +269,46 @@ def test_an_erased_event_leaves_its_outcome_and_nothing_else(record, call: Call)
         left = connection.execute(sa.select(t.queue.c.event_id)).scalars().all()
     assert left.count(None) == 2
     assert not {reviewed["event_id"], waiting["event_id"]} & set(left)
-    after = document(call, folder)
+    after = document(run, folder)
     assert after["figures"][0]["rates"]["error"] == before["figures"][0]["rates"]["error"]
     assert after["figures"][0]["events"] == 44
     assert any("1 events of the sample were erased" in note for note in after["notes"])
-    code, _, told = call("review", folder, "--export", folder / "left.csv")
+    code, _, told = run("review", folder, "--export", folder / "left.csv")
     assert code == 0
     assert "42 events" in told
     sheet.write_text(f"event_id,truth\n{waiting['event_id']},KA1\n")
-    code, _, told = call("review", folder, "--import", sheet)
+    code, _, told = run("review", folder, "--import", sheet)
     assert (code, "was erased" in told) == (2, True)
 
 
-def test_without_reviews_the_misses_are_told_and_why_there_are_no_rates(record, call: Call) -> None:
+def test_without_reviews_the_misses_are_told_and_why_there_are_no_rates(record, run: Run) -> None:
     folder, events = record
-    code, out, _ = call("report", folder, "--misses")
+    code, out, _ = run("report", folder, "--misses")
     assert code == 0
     assert "nobody has reviewed any of these events" in out
     assert out.count(" too_small ") >= 8
-    listed = document(call, folder, "--misses")["listed_misses"]
+    listed = document(run, folder, "--misses")["listed_misses"]
     assert {one["event"] for one in listed} == {event["event_id"] for event in events if event["plate"] is None}
     assert [one["time"] for one in listed] == sorted(one["time"] for one in listed)
     assert "KAI2BC" not in json.dumps(listed), "what was read of them is not told"
 
 
-def test_an_empty_record_says_so(tmp_path: Path, call: Call) -> None:
-    assert call("report", tmp_path)[0] == 2
-    assert call("review", tmp_path)[0] == 2
+def test_an_empty_record_says_so(tmp_path: Path, run: Run) -> None:
+    assert run("report", tmp_path).code == 2
+    assert run("review", tmp_path).code == 2
     Store(tmp_path / "events.sqlite").close()
-    code, _, told = call("report", tmp_path)
+    code, _, told = run("report", tmp_path)
     assert (code, "there are no passages" in told) == (1, True)
-    code, _, told = call("review", tmp_path)
+    code, _, told = run("review", tmp_path)
     assert (code, "nothing to review" in told) == (1, True)
 
 
-def test_capture_needs_somebody_elses_count(record, call: Call) -> None:
+def test_capture_needs_somebody_elses_count(record, run: Run) -> None:
     folder, events = record
-    review_all(call, folder, truths(events))
+    review_all(run, folder, truths(events))
     counts = folder / "counts.csv"
     counts.write_text("camera,day,vehicles\ngate,2026-05-01,20\ngate,2026-05-02,9\nroof,2026-05-01,3\n")
-    found = document(call, folder, "--counts", counts)
+    found = document(run, folder, "--counts", counts)
     figures = {(one["camera"], one["day"]): one for one in found["figures"]}
     first = figures["gate", "2026-05-01"]
     # 11 events, one of them no vehicle.
@@ -335,16 +319,16 @@ def test_capture_needs_somebody_elses_count(record, call: Call) -> None:
     assert figures["yard", None]["rates"]["capture"] is None
     assert any("roof 2026-05-01: 3 vehicles were counted" in note for note in found["notes"])
     counts.write_text("camera,day,vehicles\ngate,1.5.2026,20\n,2026-05-01,1\ngate,2026-05-02,-9\ngate,2026-05-03,1\ngate,2026-05-03,1\n")
-    code, _, told = call("report", folder, "--counts", counts)
+    code, _, told = run("report", folder, "--counts", counts)
     assert code == 2
     assert re.findall(r"line (\d+):", told) == ["2", "3", "4", "6"]
 
 
-def test_page_and_pictures(record, call: Call) -> None:
+def test_page_and_pictures(record, run: Run) -> None:
     folder, events = record
-    review_all(call, folder, truths(events))
+    review_all(run, folder, truths(events))
     page, pictures = folder / "report.html", folder / "pictures"
-    code, out, _ = call("report", folder, "--html", page, "--png", pictures, "--misses")
+    code, out, _ = run("report", folder, "--html", page, "--png", pictures, "--misses")
     assert code == 0
     assert "read rate: 62.5 %" in out
     text = page.read_text()
@@ -355,21 +339,21 @@ def test_page_and_pictures(record, call: Call) -> None:
     assert "http" not in text.replace("html", "")
     assert events[8]["event_id"] in text
     assert page.stat().st_mode & 0o077 == 0
-    assert call("report", folder, "--since", "2026-05-02", "--until", "2026-05-02T12:00")[0] == 2
+    assert run("report", folder, "--since", "2026-05-02", "--until", "2026-05-02T12:00").code == 2
 
 
-def test_pictures_need_a_package(record, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_need_a_package(record, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _ = record
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    code, _, told = call("report", folder, "--png", folder / "pictures")
+    code, _, told = run("report", folder, "--png", folder / "pictures")
     assert code == 2
     assert "plate-streamer[plots]" in told
-    assert call("report", folder)[0] == 0
+    assert run("report", folder).code == 0
 
 
-def test_the_sample_stands_in_the_chain(record, call: Call) -> None:
+def test_the_sample_stands_in_the_chain(record, run: Run) -> None:
     folder, events = record
-    assert call("review", folder, "--size", "20", "--seed", "s", "--export", folder / "a.csv", "--by", "Ann")[0] == 0
+    assert run("review", folder, "--size", "20", "--seed", "s", "--export", folder / "a.csv", "--by", "Ann").code == 0
     with Store(folder / "events.sqlite", read_only=True) as store:
         (sample,) = [json.loads(entry.payload or "") for entry, _ in store.entries(store.head()[0]) if entry.kind == "sample"]
     assert (sample["seed"], sample["by"], sum(row[4] for row in sample["strata"])) == ("s", "Ann", 20)
@@ -377,11 +361,11 @@ def test_the_sample_stands_in_the_chain(record, call: Call) -> None:
     assert faults(folder) == []
 
 
-def test_pseudonyms_cannot_be_reviewed(tmp_path: Path, call: Call, make_event: Callable[..., Event]) -> None:
+def test_pseudonyms_cannot_be_reviewed(tmp_path: Path, run: Run, make_event: Callable[..., Event]) -> None:
     text = "hmac:k1:" + 32 * "0"
     with Store(tmp_path / "events.sqlite", signer_in(tmp_path)) as store:
         store.append([lambda place: make_event(place, plate=text, raw=None, char_scores=())])
-    code, _, told = call("review", tmp_path)
+    code, _, told = run("review", tmp_path)
     assert code == 2
     assert "pseudonyms" in told
-    assert call("report", tmp_path)[0] == 0
+    assert run("report", tmp_path).code == 0

@@ -20,7 +20,6 @@ import jsonschema
 import numpy as np
 import pytest
 
-from streamer.cli import main
 from streamer.config import Config, EventsConfig
 from streamer.config_file import check
 from streamer.errors import UsageError
@@ -37,11 +36,11 @@ from streamer.sinks.jsonl import JsonlSink
 from streamer.store import Store
 from streamer.types import EncodedPicture, ModelInfo
 from streamer.verify import Verified
+from tests.conftest import Run
 from tests.forgetting import STORE, faults, found_in
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 PICTURE = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
-Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +49,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path, str
     folder = tmp_path_factory.mktemp("keys")
     one, other = folder / "one.txt", folder / "other.txt"
     return one, write_new_key(one, NOW), other, write_new_key(other, NOW)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def give(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out + told.err
-
-    return give
 
 
 def encoded(suffix: str) -> bytes:
@@ -202,12 +189,13 @@ def test_who_has_no_key_can_verify_and_purge(record: tuple[Path, list[dict[str, 
     assert faults(out) == []
 
 
+@pytest.mark.usefixtures("no_purpose")
 def test_unseal(record: tuple[Path, list[dict[str, Any]]], keys: tuple[Path, str, Path, str], tmp_path: Path, run: Run) -> None:
     out, events = record
     one, _, other, _ = keys
     more = ("--folder", out, "--purpose", "case 7")
-    code, told = run("unseal", events[0]["event_id"], "--key", one, "--out", tmp_path / "a", *more)
-    assert code == 0, told
+    done = run("unseal", events[0]["event_id"], "--key", one, "--out", tmp_path / "a", *more)
+    assert done.code == 0, done.said
     opened = {file.name: file for file in (tmp_path / "a").iterdir()}
     assert sorted(opened) == sorted(Path(plain_name(picture["file"])).name for picture in events[0]["evidence"])
     for picture in events[0]["evidence"]:
@@ -215,14 +203,14 @@ def test_unseal(record: tuple[Path, list[dict[str, Any]]], keys: tuple[Path, str
         assert file.stat().st_mode & 0o777 == 0o600
         assert hashlib.sha256(file.read_bytes()).hexdigest() == picture["sealed"]["plain_sha256"]
         assert cv2.imread(str(file)).shape[:2] == (picture["height"], picture["width"])
-    assert run("unseal", out / "crops", "--key", one, "--key", other, "--out", tmp_path / "b", *more)[0] == 0
+    assert run("unseal", out / "crops", "--key", one, "--key", other, "--out", tmp_path / "b", *more).code == 0
     assert len(list((tmp_path / "b").iterdir())) == 2
-    code, told = run("audit", out)
-    assert told.count("unseal") == 2
-    assert "case 7" in told
-    code, told = run("unseal", out / events[0]["evidence"][0]["file"], "--key", other, "--out", tmp_path / "c", *more)
-    assert (code, (tmp_path / "c").exists()) == (1, False)
-    assert "cannot be opened with the keys that were given" in told
+    done = run("audit", out)
+    assert done.said.count("unseal") == 2
+    assert "case 7" in done.said
+    done = run("unseal", out / events[0]["evidence"][0]["file"], "--key", other, "--out", tmp_path / "c", *more)
+    assert (done.code, (tmp_path / "c").exists()) == (1, False)
+    assert "cannot be opened with the keys that were given" in done.said
     for arguments, what in (
         (("nothing", "--key", one, "--out", tmp_path / "d"), "no such event"),
         ((events[0]["event_id"], "--key", one, "--out", tmp_path / "a"), "is there already"),
@@ -230,10 +218,10 @@ def test_unseal(record: tuple[Path, list[dict[str, Any]]], keys: tuple[Path, str
         ((one, "--key", one, "--out", tmp_path / "d"), "is neither sealed"),
         ((tmp_path / "a", "--key", one, "--out", tmp_path / "d"), "nothing sealed is there"),
     ):
-        code, told = run("unseal", *arguments, *more)
-        assert (code, what in told) == (2, True), told
-    code, told = run("unseal", events[0]["event_id"], "--key", one, "--out", tmp_path / "d", "--folder", out)
-    assert (code, "--purpose" in told) == (2, True)
+        done = run("unseal", *arguments, *more)
+        assert (done.code, what in done.said) == (2, True), done.said
+    done = run("unseal", events[0]["event_id"], "--key", one, "--out", tmp_path / "d", "--folder", out)
+    assert (done.code, "--purpose" in done.said) == (2, True)
 
 
 def test_export_packs_what_is_sealed_and_opens_it_for_the_holder_of_the_key(
@@ -241,28 +229,28 @@ def test_export_packs_what_is_sealed_and_opens_it_for_the_holder_of_the_key(
 ) -> None:
     out, events = record
     args = ("export", events[0]["event_id"], "--folder", out, "--purpose", "case 7", "--out")
-    code, told = run(*args, tmp_path / "closed.zip")
-    assert code == 0
-    assert "2 of them sealed; --key opens them" in told
+    done = run(*args, tmp_path / "closed.zip")
+    assert done.code == 0
+    assert "2 of them sealed; --key opens them" in done.said
     with zipfile.ZipFile(tmp_path / "closed.zip") as archive:
         page = archive.read("report.html").decode()
         assert {f"evidence/{picture['file']}" for picture in events[1]["evidence"]} <= set(archive.namelist())
     assert "data:image" not in page
     assert page.count("sealed; only the holder of a key") == 2
     assert "2 plates of others" in page
-    assert run("verify", tmp_path / "closed.zip")[0] == 0
-    assert run("unseal", tmp_path / "closed.zip", "--key", keys[0], "--out", tmp_path / "x", "--purpose", "case 7")[0] == 0
+    assert run("verify", tmp_path / "closed.zip").code == 0
+    assert run("unseal", tmp_path / "closed.zip", "--key", keys[0], "--out", tmp_path / "x", "--purpose", "case 7").code == 0
     assert len(list((tmp_path / "x").iterdir())) == 2
 
-    assert run(*args, tmp_path / "wrong.zip", "--key", keys[2])[0] == 2
+    assert run(*args, tmp_path / "wrong.zip", "--key", keys[2]).code == 2
     assert not (tmp_path / "wrong.zip").exists()
-    assert run(*args, tmp_path / "open.zip", "--key", keys[0])[0] == 0
+    assert run(*args, tmp_path / "open.zip", "--key", keys[0]).code == 0
     with zipfile.ZipFile(tmp_path / "open.zip") as archive:
         page = archive.read("report.html").decode()
         content = {name: archive.read(name) for name in archive.namelist()}
     assert "data:image/png;base64," in page
     assert "data:image/jpeg;base64," in page
-    assert run("verify", tmp_path / "open.zip")[0] == 0
+    assert run("verify", tmp_path / "open.zip").code == 0
     name = next(name for name in content if name.startswith("opened/"))
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         for one, data in (content | {name: content[name] + b"x"}).items():
@@ -275,8 +263,8 @@ def test_who_asks_for_their_data_gets_pictures_opened(
 ) -> None:
     out, _ = record
     for name, more, ending in (("a.zip", (), ".png.age"), ("b.zip", ("--key", keys[0]), ".png")):
-        code, told = run("subject", "--plate", "KA12BC", "--out", tmp_path / name, "--purpose", "request 3", out, *more)
-        assert code == 0, told
+        done = run("subject", "--plate", "KA12BC", "--out", tmp_path / name, "--purpose", "request 3", out, *more)
+        assert done.code == 0, done.said
         with zipfile.ZipFile(tmp_path / name) as archive:
             crops = [one for one in archive.namelist() if one.startswith("crops/")]
             assert len(crops) == 2
@@ -286,15 +274,15 @@ def test_who_asks_for_their_data_gets_pictures_opened(
 
 def test_a_key_pair_is_made_once_and_the_private_half_is_the_owner_s(tmp_path: Path, run: Run) -> None:
     file = tmp_path / "new" / "key.txt"
-    code, told = run("seal-key", file)
-    assert code == 0
-    assert told.startswith("age1")
-    assert "AGE-SECRET-KEY" not in told
+    done = run("seal-key", file)
+    assert done.code == 0
+    assert done.said.startswith("age1")
+    assert "AGE-SECRET-KEY" not in done.said
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert Config(evidence={"seal_to": [told.split()[0]]}).evidence.seal_to == (told.split()[0],)
+    assert Config(evidence={"seal_to": [done.said.split()[0]]}).evidence.seal_to == (done.said.split()[0],)
     before = file.read_bytes()
-    code, told = run("seal-key", file)
-    assert (code, "is there already" in told) == (2, True)
+    done = run("seal-key", file)
+    assert (done.code, "is there already" in done.said) == (2, True)
     assert file.read_bytes() == before
 
 

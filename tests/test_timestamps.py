@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.chain import GENESIS, entry_after
-from streamer.cli import main
 from streamer.config_file import load_config
 from streamer.errors import ConfigError, TimestampError
 from streamer.metrics import Metrics
@@ -30,6 +29,7 @@ from streamer.store import STORE, Store, new_event_id
 from streamer.store.timestamps import Timestamps
 from streamer.timestamping import LONGEST_WAIT_S, Pace, Stamper, StampThread, stamp_head
 from streamer.verify import Fault, Verified
+from tests.conftest import Run
 from tests.test_verify import faults
 from tests.timestamping import POLICY, Authority, Server
 
@@ -39,7 +39,6 @@ from streamer.tsaclient import LARGEST_ANSWER, TsaClient
 from streamer.tsatoken import Checker, question_of
 
 HASH = "5e" * 32
-Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +56,6 @@ def server(authority: Authority) -> Iterator[Server]:
 @pytest.fixture
 def client(server: Server, authority: Authority) -> TsaClient:
     return TsaClient(server.url, Checker(authority.ca.read_bytes(), POLICY), 5.0)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("PLATE_STREAMER_PURPOSE", "test")
-
-    def call(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["plate-streamer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out + told.err
-
-    return call
 
 
 def add(store: Store, make_event: Callable[..., Any], count: int = 1) -> list[str]:
@@ -204,16 +189,16 @@ def _answer_of(authority: Authority) -> bytes:
 
 
 def test_what_is_stamped_and_when_is_said(folder: Path, authority: Authority, run: Run) -> None:
-    code, told = run("verify", folder, "--tsa-ca", authority.ca)
-    assert code == 0, told
-    assert "timestamps: 2 fit" in told
-    assert "entries up to 5, none yet for 2 others" in told
-    assert "no entry was stamped later than" in told
-    code, told = run("verify", folder, "--json")
-    assert code == 0
-    found = json.loads(told)["timestamps"]
+    done = run("verify", folder, "--tsa-ca", authority.ca)
+    assert done.code == 0, done.said
+    assert "timestamps: 2 fit" in done.said
+    assert "entries up to 5, none yet for 2 others" in done.said
+    assert "no entry was stamped later than" in done.said
+    done = run("verify", folder, "--json")
+    assert done.code == 0
+    found = json.loads(done.said)["timestamps"]
     assert (found["stamps"], found["until"], found["after"], found["authority_checked"]) == (2, 5, 2, False)
-    assert "--tsa-ca" in run("verify", folder)[1]
+    assert "--tsa-ca" in run("verify", folder).said
 
 
 def made_anew(folder: Path, changed: int) -> None:
@@ -272,19 +257,19 @@ def test_timestamps_that_were_taken_away_are_missed_by_who_asks_for_them(folder:
     with sqlite3.connect(folder / STORE) as connection:
         connection.execute("DELETE FROM timestamps")
     connection.close()
-    assert run("verify", folder)[0] == 0
-    code, told = run("verify", folder, "--tsa-ca", authority.ca)
-    assert (code, "never made, or were taken away" in told) == (1, True)
+    assert run("verify", folder).code == 0
+    done = run("verify", folder, "--tsa-ca", authority.ca)
+    assert (done.code, "never made, or were taken away" in done.said) == (1, True)
 
 
 def test_another_authority_is_not_trusted(folder: Path, tmp_path: Path, run: Run) -> None:
     other = Authority(tmp_path / "other")
-    code, told = run("verify", folder, "--tsa-ca", other.ca)
-    assert code == 1
-    assert "first break: timestamp of entry 3 (" in told
+    done = run("verify", folder, "--tsa-ca", other.ca)
+    assert done.code == 1
+    assert "first break: timestamp of entry 3 (" in done.said
     (tmp_path / "none.pem").write_text("nothing")
-    code, told = run("verify", folder, "--tsa-ca", tmp_path / "none.pem")
-    assert (code, "no certificates in PEM" in told) == (2, True)
+    done = run("verify", folder, "--tsa-ca", tmp_path / "none.pem")
+    assert (done.code, "no certificates in PEM" in done.said) == (2, True)
 
 
 # Packages
@@ -295,9 +280,9 @@ def package(folder: Path, tmp_path: Path, run: Run) -> Path:
     with Store(folder / STORE, read_only=True) as store:
         ids = [event.event_id for event in store.read_after(0, 10)]
     out = tmp_path / "case.zip"
-    code, told = run("export", ids[0], ids[3], ids[6], "--folder", folder, "--out", out)
-    assert code == 0, told
-    assert "none yet for 1 revisions" in told
+    done = run("export", ids[0], ids[3], ids[6], "--folder", folder, "--out", out)
+    assert done.code == 0, done.said
+    assert "none yet for 1 revisions" in done.said
     return out
 
 
@@ -310,8 +295,8 @@ def test_a_package_has_the_timestamps_of_its_events(package: Path, folder: Path,
     found, witness = check(package, folder, authority.ca)
     assert found == []
     assert (witness.told.stamps, witness.told.until, witness.told.after) == (2, 5, 1)
-    code, told = run("verify", package, "--key", folder / PUBLIC, "--tsa-ca", authority.ca)
-    assert (code, "timestamps: 2 fit" in told) == (0, True)
+    done = run("verify", package, "--key", folder / PUBLIC, "--tsa-ca", authority.ca)
+    assert (done.code, "timestamps: 2 fit" in done.said) == (0, True)
 
 
 @pytest.mark.parametrize("what", ["answer", "link", "start", "hash"])
@@ -439,18 +424,18 @@ def test_a_thread_ends_though_the_authority_does_not_answer(
 def test_the_command_stamps_once(folder: Path, authority: Authority, server: Server, run: Run, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text(f"timestamps: {{url: '{server.url}', ca_file: {authority.ca}, policy: {POLICY}}}\n")
-    code, told = run("timestamp", folder, "-c", config)
-    assert (code, f"entries 1 to 7: stamped {datetime.now(UTC).year}" in told) == (0, True)
-    assert run("timestamp", folder, "-c", config) == (0, "nothing was recorded since the last timestamp\n")
+    done = run("timestamp", folder, "-c", config)
+    assert (done.code, f"entries 1 to 7: stamped {datetime.now(UTC).year}" in done.said) == (0, True)
+    assert run("timestamp", folder, "-c", config) == (0, "", "nothing was recorded since the last timestamp\n")
     assert [fault.what for fault in stamped(folder, authority.ca)[0]] == []
     server.close()
-    assert run("correct", "nobody", "AB1", "--folder", folder)[0] == 2
+    assert run("correct", "nobody", "AB1", "--folder", folder).code == 2
     run("events", folder)
-    code, told = run("timestamp", folder, "-c", config)
-    assert (code, told.startswith("plate-streamer: http://127.0.0.1")) == (1, True)
+    done = run("timestamp", folder, "-c", config)
+    assert (done.code, done.said.startswith("plate-streamer: http://127.0.0.1")) == (1, True)
     config.write_text("log: {level: info}\n")
-    code, told = run("timestamp", folder, "-c", config)
-    assert (code, "timestamps.url" in told) == (2, True)
+    done = run("timestamp", folder, "-c", config)
+    assert (done.code, "timestamps.url" in done.said) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.chain import GENESIS, entry_after
-from streamer.cli import main
 from streamer.configentry import CONFIGURATION, Configuration, payload_of
 from streamer.errors import UsageError
 from streamer.evidence import EvidenceFolder
@@ -25,6 +24,7 @@ from streamer.signing import PRIVATE, PUBLIC, signer_in, verifier_of
 from streamer.store import Store
 from streamer.verify import Fault, Verified, check
 from streamer.verify_command import STORE
+from tests.conftest import Run
 
 EVENTS = 6
 
@@ -73,15 +73,11 @@ def edit(folder: Path, *statements: tuple[str, tuple[Any, ...]]) -> None:
     connection.close()
 
 
-def test_an_untouched_record_is_as_it_was_recorded(
-    record: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_untouched_record_is_as_it_was_recorded(record: Path, run: Run) -> None:
     assert faults(record) == []
-    monkeypatch.setattr("sys.argv", ["plate-streamer", "verify", str(record), "--json"])
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code in (0, None)
-    told = json.loads(capsys.readouterr().out)
+    code, out, _ = run("verify", record, "--json")
+    assert code == 0
+    told = json.loads(out)
     assert told["entries"] == EVENTS + 3
     assert (told["events"], told["revisions"]) == (EVENTS, EVENTS + 2)
     assert told["faults"] == []
@@ -226,13 +222,10 @@ def test_the_key_is_for_its_owner_only(record: Path) -> None:
     assert (record / PRIVATE).stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_no_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_record_is_named(tmp_path: Path, run: Run) -> None:
     for folder, what in ((tmp_path / "none", "no such folder"), (tmp_path, "public key is missing")):
-        monkeypatch.setattr("sys.argv", ["plate-streamer", "verify", str(folder)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        assert left.value.code == 2
-        assert what in capsys.readouterr().err
+        code, _, err = run("verify", folder)
+        assert (code, what in err) == (2, True)
     (tmp_path / PUBLIC).write_text("no key")
     with pytest.raises(UsageError, match="not a public key"):
         verifier_of(tmp_path / PUBLIC)
