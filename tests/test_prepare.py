@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +37,7 @@ def picture(folder: Path, name: str, *boxes: Any, size: tuple[int, int] = (640, 
 
 
 def made(rows: list[Picture], folder: Path, **settings: Any) -> Prepared:
-    return prepare(rows, folder, folder / "out", Settings(**{"input_size": 96, "min_height": 0.0} | settings))
+    return prepare([rows], folder, folder / "out", Settings(**{"input_size": 96, "min_height": 0.0} | settings))
 
 
 def labels(folder: Path, split: str, stem: str) -> list[list[float]]:
@@ -149,7 +150,7 @@ def test_augmented_copies_are_of_training_pictures_and_repeatable(tmp_path: Path
 
 def test_characters_of_synthetic_crops_become_36_classes(tmp_path: Path) -> None:
     rows = write_crops(tmp_path, 20, 3, SynthConfig())
-    done = prepare(rows, tmp_path, tmp_path / "out", Settings(input_size=96, characters=True, min_height=0.0))
+    done = prepare([rows], tmp_path, tmp_path / "out", Settings(input_size=96, characters=True, min_height=0.0))
     names = yaml.safe_load(done.data.read_text())["names"]
     assert "".join(names.values()) == CHARACTERS
     for row in rows:
@@ -173,6 +174,24 @@ def test_more_groups_move_none_that_were_there() -> None:
     before, after = (divide(names, 0.15, 0, need_val=True) for names in (few, many))
     assert {name: after[name] for name in few} == before
     assert 100 < sum(split == "val" for split in after.values()) < 200
+
+
+@given(st.integers(2, 60), st.integers(1, 40), st.integers(0, 9))
+def test_in_a_small_set_too_the_share_is_kept_and_a_new_group_moves_few(count: int, more: int, seed: int) -> None:
+    """Of ten groups a hash sent half to validate; those of the lowest hashes are enough, before and after others are added."""
+    few, many = (divide([f"car {n}" for n in range(number)], 0.15, seed, need_val=True) for number in (count, count + more))
+    for split in (few, many):
+        assert max(1, math.floor(0.1 * len(split))) <= sum(side == "val" for side in split.values()) <= math.ceil(0.2 * len(split))
+    moved = {(few[name], many[name]) for name in few if few[name] != many[name]}
+    assert len(moved) <= 1, "the border moves one way only"
+
+
+def test_what_scenes_kept_back_is_kept_back_again() -> None:
+    cars = [f"car {n}" for n in range(1000)]
+    first, _ = assign([member(car) for car in cars], 0.15, 0)
+    again = [member(car, "train") for car, split in zip(cars, first, strict=True) if split == "train"]
+    splits, _ = assign([*(member(car) for car in cars), *again], 0.15, 0)
+    assert splits[:1000] == first
 
 
 def member(group: str, split: Split | None = None) -> Any:
