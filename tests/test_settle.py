@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamer.errors import UsageError
-from train.manifest import Kind, Picture, Split
+from train.manifest import Kind, Picture, Plate, Split
 from train.settle import chosen_split, settle
 
 
@@ -27,10 +27,11 @@ def test_what_one_manifest_becomes_does_not_hang_on_others_beside_it() -> None:
     assert alone.drawn.total() == 3
 
 
-def test_each_kind_has_something_to_validate_on() -> None:
-    done = settle([[*rows("photo", 4), *rows("crop", 60, "crop")]])
-    for kind in ("photo", "crop"):
-        assert {"train", "val"} == {row.split for row in done.rows if row.kind == kind}
+def test_each_sort_has_something_to_validate_on() -> None:
+    sorts = [rows("photo", 4), rows("crop", 60, "crop"), rows("boxless", 60, plates=(Plate(text="AB12"),))]
+    done = settle([[row for some in sorts for row in some]])
+    for place in (done.rows[:4], done.rows[4:64], done.rows[64:]):
+        assert {"train", "val"} == {*splits(place)}
 
 
 def test_a_crop_follows_the_photograph_of_its_vehicle() -> None:
@@ -57,6 +58,9 @@ def test_given_splits_stay_unless_nothing_validates() -> None:
     assert "val" in splits(done.rows)
     assert splits(done.rows[5:]) == ["test", "test"]
     assert "taken for it" in done.remarks[0]
+    crops = rows("crop", 9, "crop", split="train")
+    assert "val" in splits(settle([crops]).rows)
+    assert settle([crops, rows("c", 2, split="val")]).manifests[0] == tuple(crops)
 
 
 def test_a_group_that_two_manifests_put_into_different_splits_is_told() -> None:

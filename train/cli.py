@@ -193,7 +193,7 @@ def prepare(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder for the data set.")],
     input_size: Annotated[int, typer.Option(metavar="N", help="Side of the pictures in pixels, a multiple of 32.")] = 640,
     val: Annotated[float, typer.Option(metavar="SHARE", help="Groups that validate, where the manifest gives no split.")] = 0.15,
-    seed: Annotated[int, typer.Option(metavar="N", help="Another seed gives another split and other copies.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed gives other augmented copies.")] = 0,
     min_height_px: Annotated[
         float, typer.Option(metavar="N", min=0, help="Boxes that come out lower are painted grey; 0: all stay.")
     ] = 4.0,

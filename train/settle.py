@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, get_args
 
 from streamer.errors import UsageError
-from train.manifest import SPLITS, Kind, Picture, Split
+from train.manifest import SPLITS, Picture, Split
 from train.split import assign
 
 VAL = 0.15
@@ -20,6 +20,8 @@ VAL = 0.15
 SEED = 0
 """Of the draw. Never that of a training: two runs could not be compared."""
 ALL = "all"
+Sort = Literal["boxed photo", "photo", "crop"]
+"""What a row can be used for: a detector learns from photographs whose plates are all boxed, only a reader from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,16 @@ class Settled:
 def settle(manifests: Sequence[Sequence[Picture]], share: float = VAL) -> Settled:
     """Give each row a split: its own, else that of its group, else one that is drawn as ``train.split.assign`` says.
 
-    Photographs and crops are drawn apart, so that each kind has something to validate on. If no manifest has that although all
-    splits were given, the training groups of all are divided anew. ``share``: of the groups that validate, 0..1.
+    Each ``Sort`` is drawn for itself, so that every command has something to validate on. If all splits were given and none is
+    ``val``, the training groups of all manifests are divided anew: those of boxed photographs where none of these validates, those
+    of crops where nothing does. ``share``: of the groups that validate, 0..1.
     """
     remarks: list[str] = []
     settled = [_of_manifest(rows, share, remarks) for rows in manifests]
-    for kind in get_args(Kind):
-        _divide_anew(settled, kind, share, remarks)
+    if not _validates(settled, "boxed photo"):
+        _divide_anew(settled, "boxed photo", share, remarks)
+    if not any(_validates(settled, sort) for sort in get_args(Sort)):
+        _divide_anew(settled, "crop", share, remarks)
     remarks += _torn(settled)
     before, after = ([row for rows in some for row in rows] for some in (manifests, settled))
     drawn = Counter(new.split for old, new in zip(before, after, strict=True) if old.split is None and new.split)
@@ -80,8 +85,8 @@ def group_of(row: Picture) -> str:
 
 def _of_manifest(rows: Sequence[Picture], share: float, remarks: list[str]) -> list[Picture]:
     settled = list(rows)
-    for kind in get_args(Kind):
-        places = _places(settled, kind)
+    for sort in get_args(Sort):
+        places = _places(settled, sort)
         if all(settled[place].split for place in places):
             continue
         known = _known(settled)  # a crop follows the photograph of its vehicle
@@ -90,12 +95,13 @@ def _of_manifest(rows: Sequence[Picture], share: float, remarks: list[str]) -> l
     return settled
 
 
-def _divide_anew(settled: Sequence[list[Picture]], kind: Kind, share: float, remarks: list[str]) -> None:
-    splits = {row.split for rows in settled for row in rows if row.kind == kind}
-    if "train" not in splits or "val" in splits:
-        return
+def _validates(settled: Sequence[list[Picture]], sort: Sort) -> bool:
+    return any(row.split == "val" and _sort(row) == sort for rows in settled for row in rows)
+
+
+def _divide_anew(settled: Sequence[list[Picture]], sort: Sort, share: float, remarks: list[str]) -> None:
     rows = [row for some in settled for row in some]
-    places = _places(rows, kind)
+    places = _places(rows, sort)
     _put(rows, places, [_Member(group_of(rows[place]), rows[place].split) for place in places], share, remarks)
     whole = iter(rows)
     for some in settled:
@@ -121,8 +127,14 @@ def _torn(manifests: Sequence[Sequence[Picture]]) -> Iterator[str]:
         yield f"{len(torn)} groups are in different splits in different manifests, such as {torn[0]}: give them one split"
 
 
-def _places(rows: Sequence[Picture], kind: Kind) -> list[int]:
-    return [place for place, row in enumerate(rows) if row.kind == kind]
+def _sort(row: Picture) -> Sort:
+    if row.kind == "crop":
+        return "crop"
+    return "photo" if any(plate.box is None and plate.corners is None for plate in row.plates) else "boxed photo"
+
+
+def _places(rows: Sequence[Picture], sort: Sort) -> list[int]:
+    return [place for place, row in enumerate(rows) if _sort(row) == sort]
 
 
 def _put(rows: list[Picture], places: Sequence[int], members: Sequence[_Member], share: float, remarks: list[str]) -> None:

@@ -16,6 +16,8 @@ from train.detector.training import Scores, Trained, train_detector
 from train.manifest import read_manifest
 from train.prepare import Settings, prepare
 from train.prepare.command import report
+from train.prepare.write import SKIPPED
+from train.settle import SEED
 
 _LINES = 10
 """Of progress in an epoch, where no bar can be drawn."""
@@ -41,7 +43,7 @@ def run_detector(source: Path, config: DetectorTraining, out: Path, *, resume: b
         except KeyboardInterrupt:
             saved = f"go on with the same command and --resume (saved: {last})" if last.exists() else "no epoch was finished"
             raise StoppedError(f"stopped; {saved}") from None
-    _conclude(trained, source, console)
+    _conclude(trained, source, out, console)
     return trained
 
 
@@ -54,7 +56,7 @@ def _data(source: Path, config: DetectorTraining, out: Path, console: Console) -
         raise UsageError(f"{source}: there is no such file or folder; give a data.yaml, a manifest (.jsonl) or a folder of pictures")
     if source.suffix == ".jsonl":
         settings = Settings(input_size=config.input_size, val=config.val, seed=config.seed, augment=config.augment)
-        done = prepare(read_manifest(source), source.parent, place, settings)
+        done = prepare([read_manifest(source)], source.parent, place, settings)
         report(done, console)
         return done.data
     if source.is_dir() and not (source / "data.yaml").is_file():
@@ -66,7 +68,7 @@ def _data(source: Path, config: DetectorTraining, out: Path, console: Console) -
             _say(console, *own.remarks)
             return description
         own.remarks.append(f"{description} has no val")
-    data = link(own, place, config.val, config.seed)
+    data = link(own, place, config.val, SEED)
     _say(console, *own.remarks, f"classes: {', '.join(own.names)}")
     return data
 
@@ -95,7 +97,7 @@ class _Bar:
         _say(self._console, f"epoch {epoch} of {epochs}: loss {loss:.3f}  {figures}{mark}")
 
 
-def _conclude(trained: Trained, source: Path, console: Console) -> None:
+def _conclude(trained: Trained, source: Path, out: Path, console: Console) -> None:
     table = Table("precision", "recall", "mAP50", "mAP50-95", "epochs", "time", title=str(trained.weights), title_justify="left")
     scores = trained.scores
     figures = [f"{value:.3f}" for value in (scores.precision, scores.recall, scores.map50, scores.map50_95)]
@@ -104,11 +106,23 @@ def _conclude(trained: Trained, source: Path, console: Console) -> None:
     console.print(table)
     if len(trained.names) == 1:
         _say(console, f"use it: detector.weights: {trained.weights.absolute()} in a configuration of plate-streamer")
-        measure = source if source.suffix == ".jsonl" else "MANIFEST.jsonl"
-        _say(console, f"next: plate-train evaluate {measure} --detector {trained.weights}")
+        _say(console, *_next(source, out, trained.weights))
     else:
         _say(console, f"{len(trained.names)} classes. If they are characters, read with it, in a configuration of plate-streamer:")
         _say(console, f"reader: {{engine: characters, weights: {trained.weights.absolute()}}}")
+
+
+def _next(source: Path, out: Path, weights: Path) -> list[str]:
+    """Say how to measure on the very pictures that validated, in commands that work as they stand where that can be."""
+    measure = "next: plate-train evaluate {} --split val --detector " + str(weights)
+    if source.suffix == ".jsonl":
+        return [measure.format(source)]
+    description = source / "data.yaml" if source.is_dir() else source
+    if (description.parent / SKIPPED).is_file():
+        return [f"{measure.format('MANIFEST')}, MANIFEST being what {description} was prepared from"]
+    linked, manifest = out / "data" / "data.yaml", out / "plates.jsonl"
+    data = linked if linked.is_file() else description
+    return [f"next: plate-train collect {data} --format yolo --out {manifest}", measure.format(manifest).replace("next", "then")]
 
 
 def _say(console: Console, *lines: str) -> None:

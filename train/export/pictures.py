@@ -12,6 +12,7 @@ import numpy as np
 from streamer.errors import UsageError
 from streamer.types import Image
 from train.manifest import Picture, Plate, read_manifest
+from train.settle import settle
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
@@ -76,7 +77,7 @@ def _of_folder(folder: Path) -> tuple[list[_Place], list[_Place]]:
 
 
 def _named(manifest: Path, *, crops: bool) -> tuple[list[_Place], list[_Place]]:
-    rows = read_manifest(manifest)
+    rows = settle([read_manifest(manifest)]).rows
     places = {
         split: [p for row in rows if (row.split == "train") == split for p in _places(row, manifest.parent, crops=crops)]
         for split in (True, False)

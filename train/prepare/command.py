@@ -22,13 +22,13 @@ def run_prepare(manifests: Sequence[Path], out: Path, settings: Settings) -> Pre
     if not console.is_terminal:
         console.width = max(console.width, 140)  # rich assumes 80 columns there and would break the table
     folder = manifests[0].parent
-    rows = [row for manifest in manifests for row in _seen_from(folder, manifest)]
+    rows = [_seen_from(folder, manifest) for manifest in manifests]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("pictures", total=None)
         done = prepare(rows, folder, out, settings, lambda n, total: progress.update(task, completed=n, total=total))
     report(done, console)
-    unlicensed = sum(not row.licence for row in rows)
+    unlicensed = sum(not row.licence for some in rows for row in some)
     if unlicensed and not settings.licensed:
         _say(console, f"{unlicensed} pictures have no licence: keep weights trained on them to yourself, or leave them out with --licensed")
     _say(console, f"next: plate-train detector {done.data} --out RUN")

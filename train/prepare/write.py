@@ -19,7 +19,7 @@ from train.collect.found import Skipped
 from train.manifest import Picture, Split
 from train.prepare.boxes import Labelled, letterboxed, paint_over, place_boxes, placement
 from train.prepare.sources import Entry, class_names, entries
-from train.split import assign
+from train.settle import VAL, Settled, settle
 
 QUALITY = 95
 """Of the JPEG files."""
@@ -32,9 +32,10 @@ class Settings:
 
     input_size: int = 640
     """Side of the square pictures, pixels, multiple of 32."""
-    val: float = 0.15
+    val: float = VAL
     """Share of the groups that validate, where the manifest gives no split."""
     seed: int = 0
+    """Of the augmented copies."""
     min_height: float = 4.0
     """Boxes lower than this in the square, in pixels, are painted grey: too small to learn from, and no background either. 0: keep all."""
     characters: bool = False
@@ -64,11 +65,15 @@ class Prepared:
 
 
 def prepare(
-    rows: Sequence[Picture], folder: Path, out: Path, settings: Settings, tick: Callable[[int, int], None] = lambda done, total: None
+    manifests: Sequence[Sequence[Picture]],
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> Prepared:
-    """Write ``out/images/SPLIT``, ``out/labels/SPLIT``, ``out/data.yaml`` and ``out/skipped.csv`` from a manifest's rows.
+    """Write ``out/images/SPLIT``, ``out/labels/SPLIT``, ``out/data.yaml`` and ``out/skipped.csv`` from manifests' rows.
 
-    ``folder``: of the manifest, which its file names are relative to. ``tick`` is told how many pictures of how many are done.
+    ``folder``: what the file names of all are relative to. ``tick`` is told how many pictures of how many are done.
     The same rows and settings give the same files. Raises UsageError if there is nothing to train or to validate on, if the
     settings make no sense, or if ``out`` holds a data set already.
     """
@@ -80,20 +85,21 @@ def prepare(
         raise UsageError(f"{out}: holds a data set already; name a new folder, or remove it")
     if settings.corners and (settings.characters or settings.copies):
         raise UsageError("--corners goes neither with --characters nor with --augment")
-    done = Prepared(out / "data.yaml")
+    settled = settle(manifests, settings.val)
+    done = Prepared(out / "data.yaml", remarks=_remarks(settled, settings.val))
     found: list[Entry] = []
-    for item in entries(rows, folder, characters=settings.characters, licensed=settings.licensed):
+    for item in entries(settled.rows, folder, characters=settings.characters, licensed=settings.licensed):
         if isinstance(item, Entry):
             found.append(item)
         else:
             done.skipped.append(item)
-    splits, done.remarks = assign(found, settings.val, settings.seed)
+    splits = [entry.split for entry in found]
     _demand_both(splits, done, "the manifest")
     copier = settings.augment.copies() if settings.copies else None
     seen: dict[Split, set[str]] = {}
-    for number, (entry, split) in enumerate(zip(found, splits, strict=True), 1):
-        if _write(entry, split, out, settings, copier, done):
-            seen.setdefault(split, set()).add(entry.group)
+    for number, entry in enumerate(found, 1):
+        if _write(entry, out, settings, copier, done):
+            seen.setdefault(entry.split, set()).add(entry.group)
         tick(number, len(found))
     _demand_both([split for split in splits if done.pictures[split]], done, "what could be read of the manifest")
     done.groups = Counter({split: len(groups) for split, groups in seen.items()})
@@ -101,7 +107,16 @@ def prepare(
     return done
 
 
-def _write(entry: Entry, split: Split, out: Path, settings: Settings, copier: Any, done: Prepared) -> bool:
+def _remarks(settled: Settled, share: float) -> list[str]:
+    if settled.drawn and share < VAL:
+        leak = (
+            f"fewer than the {VAL:g} that evaluate, promote and reader keep back: their figures would count pictures that were trained on"
+        )
+        return [*settled.remarks, f"{share:g} of the groups validate, {leak}"]
+    return list(settled.remarks)
+
+
+def _write(entry: Entry, out: Path, settings: Settings, copier: Any, done: Prepared) -> bool:
     """Write one picture with its labels and copies; False if it cannot be read."""
     from streamer.stills import load_picture
 
@@ -110,6 +125,7 @@ def _write(entry: Entry, split: Split, out: Path, settings: Settings, copier: An
     except SourceError as error:
         done.skipped.append(Skipped(entry.name, "picture", str(error)))
         return False
+    split = entry.split
     at = placement(picture.shape[1], picture.shape[0], settings.input_size)
     placed = place_boxes(entry.labels, at, settings.min_height)
     done.clipped += placed.clipped

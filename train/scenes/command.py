@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,12 +14,10 @@ from train.manifest import Picture, read_manifest
 from train.scenes.config import load_scenes_config
 from train.scenes.maker import usable
 from train.scenes.write import Order, contact_sheet, write_scenes
-from train.split import assign
+from train.settle import settle
 
 SHEET = 32
 """Scenes on a contact sheet."""
-VAL = 0.15
-"""Share of the groups that prepare keeps back where a manifest gives no split: the same here, so that it keeps back the same."""
 
 
 def run_scenes(
@@ -55,9 +52,8 @@ def run_scenes(
 
 def _training(rows: list[Picture]) -> tuple[list[Picture], list[str]]:
     """Give the rows that scenes are made of, each with its split, and what was left out."""
-    fit = [row for row in rows if usable(row)]
-    splits, remarks = assign(fit, VAL, 0)
-    training = [replace(row, split=split) for row, split in zip(fit, splits, strict=True) if split == "train"]
-    if len(fit) < len(rows):
-        remarks.append(f"left out: {len(rows) - len(fit)} rows that are crops, or have a plate without a box")
-    return training, remarks
+    settled = settle([rows])
+    fit = [row for row in settled.rows if usable(row)]
+    left_out = len(rows) - len(fit)
+    remarks = [f"left out: {left_out} rows that are crops, or have a plate without a box"] if left_out else []
+    return [row for row in fit if row.split == "train"], [*settled.remarks, *remarks]

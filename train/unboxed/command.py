@@ -14,7 +14,8 @@ from streamer.errors import SourceError, UsageError
 from streamer.types import Image
 from train.check.finding import Entry
 from train.check.tiles import save, sheet, tile
-from train.manifest import Picture, Plate, read_manifest, write_manifest
+from train.manifest import Picture, Plate, Split, read_manifest, write_manifest
+from train.settle import of_split, settle
 from train.unboxed.boxes import Suggestion, add, is_new, read_suggestions, write_suggestions
 
 Thing = TypeVar("Thing")
@@ -24,12 +25,12 @@ _TILES = 60
 """On a sheet."""
 
 
-def run_find(manifest: Path, out: Path, detector: str | None, least: float, split: str | None) -> int:
+def run_find(manifest: Path, out: Path, detector: str | None, least: float, split: Split | None) -> int:
     """Show what a detector finds in photographs beside the boxes that they have; gives the number. Raises UsageError."""
     console = Console()
     if (out / TABLE).exists():
         raise UsageError(f"{out / TABLE}: is there already, perhaps marked; name a new folder")
-    rows = [row for row in read_manifest(manifest) if row.kind == "photo" and split in (None, row.split)]
+    rows = [row for row in of_split(settle([read_manifest(manifest)]).rows, split) if row.kind == "photo"]
     if not rows:
         raise UsageError(f"{manifest}: has no photographs{f' of the split {split}' if split else ''}")
     found = list(_search(rows, manifest.parent, detector, least, console))
