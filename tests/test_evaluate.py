@@ -97,6 +97,26 @@ def test_a_manifest_gives_the_same_as_a_table(tmp_path: Path) -> None:
     assert load_samples([tmp_path / "m.jsonl"], "train").samples == []
 
 
+def test_rows_say_what_cannot_be_seen(tmp_path: Path) -> None:
+    table = labels(tmp_path, "file,text,boxes,tags", "a.png,AB1,1 2 31 12,two-line night")
+    plate = Plate((1, 2, 31, 12), None, "AB1", tags=("two-line",))
+    write_manifest(tmp_path / "m.jsonl", [Picture("a.png", "0" * 64, 100, 40, tags=("night",), plates=(plate,))])
+    for file in (table, tmp_path / "m.jsonl"):
+        (sample,) = load_samples([file]).samples
+        assert {"two-line", "night"} <= set(plate_slices(sample, sample.truths[0], 200, 30, 10))
+
+
+@pytest.mark.parametrize(
+    ("tags", "wrong"), [("two-lined", "'two-lined' is not known; use two-line"), ("night day", "day and night exclude")]
+)
+def test_tags_that_mean_nothing_are_named(tags: str, wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"labels\.csv:2: .*{wrong}"):
+        load_samples([labels(tmp_path, "file,text,tags", f"a.png,AB1,{tags}")])
+    write_manifest(tmp_path / "m.jsonl", [Picture("a.png", "0" * 64, 100, 40, tags=tuple(tags.split()))])
+    with pytest.raises(UsageError, match=rf"m\.jsonl:1: .*{wrong}"):
+        load_samples([tmp_path / "m.jsonl"])
+
+
 # --- slices ---
 
 
@@ -107,6 +127,8 @@ def test_a_manifest_gives_the_same_as_a_table(tmp_path: Path) -> None:
         (Truth(text="A"), (), (39, 19), 90, {"day", "width < 40", "small"}),
         (Truth(text="A"), (), (160, 90), 69, {"night", "width > 160", "two-line"}),
         (Truth(text="A"), ("one-line",), (160, 90), 90, {"day", "width > 160"}),
+        (Truth(text="A"), ("night", "slanted"), (100, 25), 90, {"night", "width 80-160", "slanted"}),
+        (Truth(text="A", tags=frozenset({"two-line"})), ("day",), (100, 25), 9, {"day", "width 80-160", "two-line"}),
         (Truth(text="A", corners=((0, 0), (90, 20), (90, 45), (0, 25))), (), (100, 45), 90, {"day", "width 80-160", "slanted"}),
         (Truth(text="A", corners=((0, 0), (90, 5), (90, 30), (0, 25))), (), (100, 30), 90, {"day", "width 80-160"}),
     ],

@@ -4,13 +4,15 @@ A line::
 
     {"file": "images/0001.webp", "sha256": "...", "width": 1280, "height": 720, "kind": "photo", "source": "owner/name",
      "licence": "MIT", "region": "GB", "group": "clip-17", "split": "train",
-     "plates": [{"box": [x1, y1, x2, y2], "corners": null, "text": "AB12CDE", "legible": true}]}
+     "tags": ["night"], "plates": [{"box": [x1, y1, x2, y2], "corners": null, "text": "AB12CDE", "legible": true, "tags": ["two-line"]}]}
+
+Tags say what nothing else in the row tells; evaluate and promote count plates by them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +22,10 @@ from streamer.errors import UsageError
 Kind = Literal["photo", "crop"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+PLATE_TAGS = ("two-line", "one-line", "slanted")
+"""What can be said about a plate; of a picture: about all its plates."""
+PICTURE_TAGS = (*PLATE_TAGS, "night", "day")
+_OPPOSITES = ({"two-line", "one-line"}, {"night", "day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Plate:
     """Plate characters, A-Z and 0-9, lines joined; ``*`` stands for a character outside the alphabet. None: not known."""
     legible: bool = True
     """False: a person looked and could not read it, which is not the same as an unknown text."""
+    tags: tuple[str, ...] = ()
+    """Of PLATE_TAGS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ class Picture:
     group: str = ""
     """Vehicle, clip or source: pictures of one group never come into different splits."""
     split: Split | None = None
+    tags: tuple[str, ...] = ()
+    """Of PICTURE_TAGS."""
     plates: tuple[Plate, ...] = ()
 
 
@@ -74,11 +84,17 @@ def write_manifest(path: Path, pictures: Iterable[Picture]) -> None:
     path.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows), "utf-8")
 
 
+def tags_of_lines(count: int) -> tuple[str, ...]:
+    """Give the tags of a plate with so many lines of characters."""
+    return ("one-line",) if count == 1 else ("two-line",)
+
+
 def _picture(line: str, path: Path, number: int) -> Picture:
     try:
         row = json.loads(line)
         plates = tuple(_plate(plate) for plate in row.pop("plates", ()))
-        picture = Picture(plates=plates, **row)
+        tags = checked_tags(row.pop("tags", ()), PICTURE_TAGS)
+        picture = Picture(plates=plates, tags=tags, **row)
     except (json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
         raise UsageError(f"{path}:{number}: is no row of a manifest ({error})") from error
     if picture.split not in (None, *SPLITS) or picture.kind not in ("photo", "crop"):
@@ -95,4 +111,18 @@ def _plate(row: dict[str, Any]) -> Plate:
         row["corners"] = tuple((float(x), float(y)) for x, y in corners)
         if len(row["corners"]) != 4:
             raise ValueError("corners must be four points")
+    row["tags"] = checked_tags(row.get("tags", ()), PLATE_TAGS)
     return Plate(**row)
+
+
+def checked_tags(tags: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Give tags as they are. Raises ValueError naming one that is not known, and two that exclude each other."""
+    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError(f"tags must be a list of words, not {tags!r}")
+    for tag in tags:
+        if tag not in known:
+            raise ValueError(f"tag {tag!r} is not known; use {', '.join(known)}")
+    for pair in _OPPOSITES:
+        if pair <= set(tags):
+            raise ValueError(f"tags {' and '.join(sorted(pair))} exclude each other")
+    return tuple(tags)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,17 @@ OUTSIDE = "*"
 """Stands for a character outside the alphabet."""
 UNREADABLE = "?"
 """As a whole text: a plate whose text nobody could read."""
+VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v", ".mpg", ".mpeg"})
+_NO_PICTURES = frozenset(
+    {
+        ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".names", ".data", ".labels", ".cfg", ".ini", ".md", ".rst",
+        ".html", ".pdf", ".cache", ".log", ".db", ".py", ".ipynb", ".sh", ".zip", ".gz", ".tar", ".npy", ".npz", ".pt", ".onnx", ".pkl",
+        ".xls", ".xlsx", ".part", ".bak",
+    }
+)  # fmt: skip
+_YEAR = re.compile(r"[_-]?20\d\d$")
+_LAYOUT = re.compile(r"(images?|imgs?|labels?|annotations?|jpegimages|frames|obj_\w+_data)$", re.IGNORECASE)
+"""Folders that tell what lies in them, not what belongs together."""
 _SPLIT_NAMES: dict[str, Split] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
 }  # fmt: skip
@@ -79,7 +91,11 @@ class Found:
     """As written; None: not said. Told apart because a licence that is said to be unknown is not the user's general one."""
     region: str = ""
     group: str = ""
+    nearby: str = ""
+    """Group that its folder or its name suggests: where nobody says another one."""
     split: Split | None = None
+    tags: tuple[str, ...] = ()
+    """As in the manifest."""
     sha256: str = ""
     """What the file must have, where the source tells."""
 
@@ -154,17 +170,39 @@ def clockwise(points: Points) -> Points:
 
 def split_in(path: Path) -> Split | None:
     """Tell the split from the folders of a path: the deepest that is named like one."""
-    return next((_SPLIT_NAMES[part.lower()] for part in reversed(path.parts[:-1]) if part.lower() in _SPLIT_NAMES), None)
+    return next((split for part in reversed(path.parts[:-1]) if (split := split_of(part))), None)
 
 
 def split_of(name: str) -> Split | None:
-    """Give the split that a word means. None: none."""
-    return _SPLIT_NAMES.get(name.strip().lower())
+    """Give the split that a word means, as ``valid`` or ``train2017``. None: none."""
+    return _SPLIT_NAMES.get(_YEAR.sub("", name.strip().lower()))
+
+
+def group_in(below: Path, source: Path) -> str:
+    """Give the group that the sub-folders of a path make, ``below`` a source: of one vehicle, one clip. Empty: it lies in none.
+
+    Folders named like a split or a part of a data set (``images``) do not count.
+    """
+    folders = [part for part in below.parts[:-1] if part != ".." and split_of(part) is None and not _LAYOUT.match(part)]
+    return "/".join((source.resolve().name, *folders)) if folders else ""
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """List the pictures of a folder and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
+
+
+def unread_in(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give the files of a folder and its subfolders that may be pictures and are not among ``pictures_in``, and why not, sorted."""
+    for path in sorted(folder.rglob("*")):
+        kind = path.suffix.lower()
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if kind in PICTURES | _NO_PICTURES or not kind or hidden or not path.is_file():
+            continue
+        if kind in VIDEOS:
+            yield path, "is a video; collect it by itself for its frames"
+        else:
+            yield path, f"is no picture that can be read ({kind}); save it as JPEG or PNG"
 
 
 def plate_classes(names: Sequence[str], wanted: Sequence[str], where: str) -> set[int]:

@@ -102,13 +102,22 @@ def _row(found: Found, manifest: Path, options: Options, group_by: re.Pattern[st
     scale = (width, height) if found.unit == "shares" else (1, 1)
     notes: list[Skipped] = []
     plates = tuple(_plate(mark, scale, found.where, notes) for mark in found.marks)
+    if wrong := [plate.box for plate in plates if plate.box and not _touches(plate.box, width, height)]:
+        box = " ".join(f"{edge:g}" for edge in wrong[0])
+        return Skipped(found.where, "picture", f"box {box} has no area in the picture of {width}x{height} pixels; its labels are wrong")
     place = _copied(found.path, digest, manifest.parent) if copy else found.path
     licence = spdx(options.licence) if found.licence is None else found.licence
     return Picture(
         file=_relative(place, manifest.parent), sha256=digest, width=width, height=height, kind=found.kind,
         source=found.source or options.source or found.path.parent.name, licence=licence, region=found.region or options.region,
         group=_group(found, options, group_by, _relative(found.path, manifest.parent)), split=options.split or found.split, plates=plates,
+        tags=found.tags,
     ), notes  # fmt: skip
+
+
+def _touches(box: tuple[float, float, float, float], width: int, height: int) -> bool:
+    x1, y1, x2, y2 = box
+    return min(x2, width) > max(x1, 0) and min(y2, height) > max(y1, 0)
 
 
 def _plate(mark: Mark, scale: tuple[int, int], where: str, notes: list[Skipped]) -> Plate:
@@ -127,7 +136,7 @@ def _scaled(points: Points, scale: tuple[int, int]) -> Points:
 
 
 def _group(found: Found, options: Options, group_by: re.Pattern[str] | None, path: str) -> str:
-    """Give the group of a picture: as the source says, by the user's pattern, or by a video's name in its own. Empty: its own.
+    """Give the group of a picture: as the source says, the user's pattern, its sub-folder or a video's name in its own does. Empty: its own.
 
     ``path``: relative to the manifest, so that groups are the same on every machine.
     """
@@ -146,7 +155,7 @@ def _group(found: Found, options: Options, group_by: re.Pattern[str] | None, pat
     if options.group_by == "source":
         return found.source or options.source or found.path.parent.name
     video = _VIDEO_IN_NAME.search(name)
-    return f"video {video[1]}" if video else ""
+    return found.nearby or (f"video {video[1]}" if video else "")
 
 
 def _compiled(group_by: str) -> re.Pattern[str] | None:

@@ -9,6 +9,7 @@ Columns (only ``file`` is needed; others are ignored):
 - ``corners``: ``x y x y x y x y`` in pixels, from the plate's top left one clockwise, several joined by ``|``
 - ``kind``: ``photo`` or ``crop``; without it a row is a crop if the CSV knows no boxes at all
 - ``source``, ``licence``, ``region``, ``group``, ``split``, ``original`` (its name where it comes from)
+- ``tags``: of all its plates ``two-line``, ``one-line``, ``slanted``; of the picture ``night``, ``day``; separated by spaces
 - ``permissive``: ``no`` where weights trained on it may not ship: unless it is under the GPL or AGPL, which this project itself
   is, its licence then counts as not known
 """
@@ -21,9 +22,9 @@ from pathlib import Path
 
 from streamer.errors import UsageError
 from train.collect.found import Found, Item, Mark, Options, Skipped, paired, split_of
+from train.collect.labels import labels_of, read_labels
 from train.collect.licences import spdx
-from train.collect.yolo import label_file, read_labels
-from train.manifest import Kind
+from train.manifest import PICTURE_TAGS, Kind, checked_tags
 
 Row = Mapping[str, str]
 _TEXT_COLUMNS = ("text", "plates", "plate")
@@ -55,6 +56,7 @@ def _row(source: Path, where: str, row: Row, kind: Kind, options: Options) -> It
         return
     texts = next((row[name].split("|") for name in _TEXT_COLUMNS if row.get(name)), [])
     try:
+        tags = checked_tags(row.get("tags", "").split(), PICTURE_TAGS)
         boxes, unit = _boxes(picture, row)
         _check_count(row, len(boxes))
     except (ValueError, OSError) as error:
@@ -74,7 +76,7 @@ def _row(source: Path, where: str, row: Row, kind: Kind, options: Options) -> It
     yield Found(
         picture, where, marks, "pixels" if in_pixels else "shares", kind="crop" if said == "crop" else "photo", split=split,
         original=row.get("original", ""), source=row.get("source", ""), licence=licence,
-        region=row.get("region", ""), group=row.get("group", ""),
+        region=row.get("region", ""), group=row.get("group", ""), tags=tags,
     )  # fmt: skip
 
 
@@ -87,15 +89,15 @@ def _boxes(picture: Path, row: Row) -> tuple[list[Mark], str]:
         return marks, "pixels"
     if boxes and not boxes.isdigit():
         return [Mark((a, b, c, d)) for a, b, c, d in _numbers(boxes, 4)], "pixels"
-    labels = label_file(picture)
-    if not labels.is_file():
+    labels = labels_of(picture)
+    if labels is None:
         if boxes not in ("", "0"):
-            raise ValueError(f"says {boxes} boxes, but {labels.name} is not there")
+            raise ValueError(f"says {boxes} boxes, but {picture.stem}.txt is not there")
         return [], "pixels"
-    try:
-        return [mark for _, mark in read_labels(labels)], "shares"
-    except ValueError as error:
-        raise ValueError(f"{labels.name}: {error}") from error
+    found, problems = read_labels(labels)
+    if problems:
+        raise ValueError(f"{labels.name}:{problems[0].line}: {problems[0].why}")
+    return [Mark(label.box, label.corners) for label in found], "shares"
 
 
 def _check_count(row: Row, count: int) -> None:

@@ -7,7 +7,7 @@ A manifest is what ``plate-train collect`` writes (train/manifest.py). A CSV fil
 - ``boxes``: ``x1 y1 x2 y2`` in pixels, several joined by ``|``; without them the YOLO label file is taken, if there is one
   (``images`` in the path is ``labels`` there)
 - ``kind``: ``photo`` or ``crop``; without it pictures in a folder named ``crops`` are crops, all others photographs
-- ``region``, ``source``, ``split``; ``tags``: ``two-line``, ``one-line``, ``slanted``, separated by spaces
+- ``region``, ``source``, ``split``; ``tags``: ``two-line``, ``one-line``, ``slanted``, ``night``, ``day``, separated by spaces
 
 Texts may hold separators and accents, A-Z 0-9 and ``*`` for a character outside the alphabet. A text in another script is left
 out, and counted.
@@ -25,7 +25,7 @@ from typing import Literal
 from streamer.errors import UsageError
 from streamer.plates import normalise
 from streamer.types import Box
-from train.manifest import Kind, Picture, read_manifest
+from train.manifest import PICTURE_TAGS, Kind, Picture, checked_tags, read_manifest
 
 Row = Mapping[str, str]
 Boxed = Literal["all", "some", "none"]
@@ -42,6 +42,8 @@ class Truth:
     corners: tuple[tuple[float, float], ...] | None = None
     text: str | None = None
     """A-Z, 0-9 and ``*``; None: not known, illegible or in another script."""
+    tags: frozenset[str] = frozenset()
+    """What was said about this plate; about all of a picture's, it stands in the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ def _sample(file: Path, picture: Picture, data: Data) -> Sample:
     truths = []
     for plate in picture.plates:
         box = Box(*plate.box) if plate.box is not None else None
-        truths.append(Truth(box, plate.corners, _counted(plate.text if plate.legible else None, data)))
-    return Sample(file, picture.kind, tuple(truths), _boxed(truths), picture.source, picture.region)
+        truths.append(Truth(box, plate.corners, _counted(plate.text if plate.legible else None, data), frozenset(plate.tags)))
+    return Sample(file, picture.kind, tuple(truths), _boxed(truths), picture.source, picture.region, frozenset(picture.tags))
 
 
 def _boxed(truths: Sequence[Truth]) -> Boxed:
@@ -178,7 +180,7 @@ def _table_samples(path: Path, split: str | None, kind: Kind | None, data: Data)
         if said not in ("photo", "crop"):
             raise UsageError(f"{where}: kind {said!r} is neither photo nor crop")
         texts = _texts(row)
-        tags = frozenset(row.get("tags", "").split())
+        tags = _tags(row, where)
         if said == "crop":
             text = _counted(texts[0] if texts else None, data)
             yield Sample(picture, "crop", (Truth(text=text),), "none", row.get("source", ""), row.get("region", ""), tags)
@@ -190,6 +192,13 @@ def _table_samples(path: Path, split: str | None, kind: Kind | None, data: Data)
         truths = tuple(_paired(boxes or [], [_counted(text, data) for text in texts]))
         boxed: Boxed = "none" if boxes is None else "all" if len(boxes) >= len(texts) else "some"
         yield Sample(picture, "photo", truths, boxed, row.get("source", ""), row.get("region", ""), tags)
+
+
+def _tags(row: Row, where: str) -> frozenset[str]:
+    try:
+        return frozenset(checked_tags(row.get("tags", "").split(), PICTURE_TAGS))
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def _paired(boxes: Sequence[Box], texts: Sequence[str | None]) -> Iterator[Truth]:

@@ -5,9 +5,9 @@ A plate is in ``all``, in its region and source, in ``day`` or ``night``, in a b
 - ``two-line``: said to have two lines or, where nobody said, squatter than 2:1. American plates of one line are that squat too:
   they fail in the same way, because the characters are narrow in the reader's input.
 - ``small``: lower than 20 pixels.
-- ``slanted``: by its corners, the upper edge more than 8 degrees off the level, or the sides more than 8 degrees off the plumb;
-  or said to be so. Where no corners are known nothing is said about it.
-- ``night``: the mean brightness of the picture is under 70 of 255.
+- ``slanted``: said to be so or, by its corners, the upper edge more than 8 degrees off the level, or the sides more than 8 degrees off the
+  plumb. Where neither is known nothing is said about it.
+- ``night``: said to be so or, where nobody said, the mean brightness of the picture is under 70 of 255.
 
 Plates with characters outside the alphabet (``*``) are counted in slices of their own, named with a leading ``*``, and in no other.
 """
@@ -32,7 +32,8 @@ WIDTHS = (40, 80, 160)
 
 def picture_slices(sample: Sample, brightness: float) -> list[str]:
     """Give the groups that a whole picture belongs to; ``brightness``: its mean, 0..255."""
-    names = [ALL, "night" if brightness < DARK else "day"]
+    said = sample.tags & {"night", "day"}
+    names = [ALL, *(said or ("night" if brightness < DARK else "day",))]
     if sample.region:
         names.append(f"region {sample.region}")
     if sample.source:
@@ -43,11 +44,12 @@ def picture_slices(sample: Sample, brightness: float) -> list[str]:
 def plate_slices(sample: Sample, truth: Truth, brightness: float, width: float, height: float) -> list[str]:
     """Give the groups that a plate of ``width`` x ``height`` pixels belongs to."""
     names = [*picture_slices(sample, brightness), width_slice(width)]
-    if "two-line" in sample.tags or ("one-line" not in sample.tags and width < SQUAT * height):
+    tags = sample.tags | truth.tags
+    if "two-line" in tags or ("one-line" not in tags and width < SQUAT * height):
         names.append("two-line")
     if height < SMALL_PX:
         names.append("small")
-    if "slanted" in sample.tags or (truth.corners is not None and _slant(truth.corners) > SLANT_DEGREES):
+    if "slanted" in tags or (truth.corners is not None and _slant(truth.corners) > SLANT_DEGREES):
         names.append("slanted")
     if truth.text is not None and "*" in truth.text:
         return [f"* {name}" for name in names if name == ALL or name.startswith("region ")]

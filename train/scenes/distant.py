@@ -62,7 +62,7 @@ def moved(plate: Plate, scale: float, x: float, y: float) -> Plate:
         else (plate.box[0] * scale + x, plate.box[1] * scale + y, plate.box[2] * scale + x, plate.box[3] * scale + y)
     )
     corners = None if plate.corners is None else tuple((a * scale + x, b * scale + y) for a, b in plate.corners)
-    return Plate(box, corners, plate.text, plate.legible)
+    return Plate(box, corners, plate.text, plate.legible, plate.tags)
 
 
 def put(dice: Dice, image: Canvas, vehicle: Vehicle, width: float, taken: Sequence[XYXY]) -> tuple[Plate, ...]:

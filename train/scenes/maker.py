@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.collect.found import extent
-from train.manifest import Picture, Plate
+from train.manifest import Picture, Plate, tags_of_lines
 from train.scenes.config import ScenesConfig
 from train.scenes.dark import darkened, lamp
 from train.scenes.distant import put, vehicle_about
@@ -118,7 +118,7 @@ class SceneMaker:
             drawn = replace(drawn, image=without_colour(drawn.image))
         corners = lay(dice, image, drawn, turned, factor, middle, look)
         points = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
-        return Plate(extent(points), points, "".join(drawn.lines))
+        return Plate(extent(points), points, "".join(drawn.lines), tags=tags_of_lines(len(drawn.lines)))
 
     def _distant(self, dice: Dice, image: Canvas, plates: list[Plate]) -> set[str]:
         """Put a small vehicle into the picture; gives the licence of the photograph it is from."""

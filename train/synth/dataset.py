@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import UsageError
 from streamer.plates.text import ALPHABET
-from train.manifest import Picture, Plate, Split, write_manifest
+from train.manifest import Picture, Plate, Split, tags_of_lines, write_manifest
 from train.synth.config import SynthConfig
 from train.synth.crops import PlateRenderer, SyntheticCrop
 
@@ -101,7 +101,7 @@ def _write(folder: Path, index: int, seed: int, crop: SyntheticCrop, form: str) 
         region=crop.region,
         group=f"synthetic-{seed}-{index}",
         split=split,
-        plates=(Plate(corners=corners, text=crop.text),),
+        plates=(Plate(corners=corners, text=crop.text, tags=tags_of_lines(len(crop.lines))),),
     )
 
 
