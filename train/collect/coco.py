@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import UsageError
-from train.collect.found import Found, Item, Mark, Options, Points, Skipped, clockwise, pictures_in, plate_classes, split_in, split_of
+from train.collect.found import (
+    Found,
+    Item,
+    Mark,
+    Options,
+    Points,
+    Skipped,
+    clockwise,
+    group_in,
+    pictures_in,
+    plate_classes,
+    split_in,
+    split_of,
+)
 
 _TEXT = ("text", "plate", "number", "plate_text", "plate_number", "ocr")
 _HOW = "a picture with a plate missing would teach the wrong thing"
@@ -20,8 +33,12 @@ def read_coco(source: Path, options: Options) -> Iterator[Item]:
     files = [source] if source.is_file() else [file for file in sorted(source.rglob("*.json")) if is_coco(file)]
     if not files:
         raise UsageError(f"{source}: holds no COCO file (JSON with images, annotations and categories)")
+    used: set[Path] = set()
     for file in files:
-        yield from _read(file, options)
+        yield from _read(file, options, used)
+    for other in pictures_in(source) if source.is_dir() else ():
+        if other not in used:
+            yield Skipped(other.relative_to(source).as_posix(), "picture", "no COCO file that was read gives its boxes")
 
 
 def is_coco(file: Path) -> bool:
@@ -33,7 +50,7 @@ def is_coco(file: Path) -> bool:
     return isinstance(data, dict) and {"images", "annotations", "categories"} <= set(data)
 
 
-def _read(file: Path, options: Options) -> Iterator[Item]:
+def _read(file: Path, options: Options, used: set[Path]) -> Iterator[Item]:
     try:
         data = json.loads(file.read_text("utf-8"))
         categories = [(int(entry["id"]), str(entry["name"])) for entry in data["categories"]]
@@ -51,10 +68,10 @@ def _read(file: Path, options: Options) -> Iterator[Item]:
     for stray in annotations.keys() - images.keys():
         yield Skipped(f"{file.name}: image {stray}", "object", f"{len(annotations[stray])} boxes of a picture that is not listed")
     for number, image in images.items():
-        yield from _image(file, image, annotations.get(number, []), chosen, places)
+        yield from _image(file, image, annotations.get(number, []), chosen, places, used)
 
 
-def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], places: dict[str, Path]) -> Iterator[Item]:
+def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], places: dict[str, Path], used: set[Path]) -> Iterator[Item]:
     where = f"{file.name}: image {image.get('id')}"
     name = str(image.get("file_name", ""))
     picture = next((path for path in (file.parent / name, file.parent / "images" / name) if name and path.is_file()), None)
@@ -62,6 +79,7 @@ def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], pla
     if picture is None:
         yield Skipped(where, "picture", f"its picture {name!r} is not there")
         return
+    used.add(picture)
     plates = [entry for entry in annotations if entry.get("category_id") in chosen]
     if any(entry.get("iscrowd") for entry in plates):
         yield Skipped(where, "picture", f"has a box around a crowd; {_HOW}")
@@ -73,9 +91,10 @@ def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], pla
         return
     if len(plates) < len(annotations):
         yield Skipped(where, "object", f"{len(annotations) - len(plates)} of other classes")
-    split = split_in(picture.relative_to(file.parent)) or split_in(file) or split_of(file.stem.rsplit("_", 1)[-1])
+    below = picture.relative_to(file.parent)
+    split = split_in(below) or split_in(file) or split_of(file.stem.rsplit("_", 1)[-1])
     size = (int(image.get("width") or 0), int(image.get("height") or 0))
-    yield Found(picture, where, marks, size=size if all(size) else None, split=split)
+    yield Found(picture, where, marks, size=size if all(size) else None, split=split, nearby=group_in(below, file.parent))
 
 
 def _mark(entry: Any) -> Mark:

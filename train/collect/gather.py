@@ -136,7 +136,7 @@ def _scaled(points: Points, scale: tuple[int, int]) -> Points:
 
 
 def _group(found: Found, options: Options, group_by: re.Pattern[str] | None, path: str) -> str:
-    """Give the group of a picture: as the source says, the user's pattern, its sub-folder or a video's name in its own does. Empty: its own.
+    """Give the group of a picture: as the source says, a pattern, its sub-folder or a video's name in its own does. Empty: its own.
 
     ``path``: relative to the manifest, so that groups are the same on every machine.
     """

@@ -10,9 +10,8 @@ from pathlib import Path
 from streamer.errors import SourceError, UsageError
 from streamer.sources.files import RecordedFile
 from streamer.types import Image
-from train.collect.found import Found, Item, Mark, Options, Skipped
+from train.collect.found import VIDEOS, Found, Item, Mark, Options, Skipped
 
-VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v", ".mpg", ".mpeg"})
 UNLABELLED = (Mark(),)
 """A plate of which neither place nor text is known: marks a picture that is not labelled, and is not to be taken for an empty one."""
 _QUALITY = 95

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train.collect.found import Found, Item, Mark, Options, Skipped, pictures_in, plate_classes, split_in
+from train.collect.found import Found, Item, Mark, Options, Skipped, group_in, pictures_in, plate_classes, split_in
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -37,7 +37,7 @@ def read_voc(source: Path, options: Options) -> Iterator[Item]:
     for other in (path for many in pictures.values() for path in many if path not in used):
         name = other.relative_to(source)
         if options.backgrounds:
-            yield Found(other, name.as_posix(), split=split_in(name))
+            yield Found(other, name.as_posix(), split=split_in(name), nearby=group_in(name, source))
         else:
             yield Skipped(name.as_posix(), "picture", "has no XML file; --backgrounds takes such pictures for empty ones")
 
@@ -77,7 +77,8 @@ def _labelled(picture: Path, where: str, root: Element, chosen: set[str], source
         return
     if len(marks) < len(things):
         yield Skipped(where, "object", f"{len(things) - len(marks)} of other classes")
-    yield Found(picture, where, marks, size=size if all(size) else None, split=split_in(picture.relative_to(source)))
+    below = picture.relative_to(source)
+    yield Found(picture, where, marks, size=size if all(size) else None, split=split_in(below), nearby=group_in(below, source))
 
 
 def _mark(thing: Element) -> Mark:

@@ -6,95 +6,93 @@ file for an empty one and drops key points, so that it cannot say what was left 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from streamer.errors import UsageError
-from train.collect.found import Found, Item, Mark, Options, Skipped, clockwise, extent, pictures_in, plate_classes, split_in, split_of
+from train.collect.found import Found, Item, Mark, Options, Skipped, group_in, pictures_in, plate_classes, split_in, split_of, unread_in
+from train.collect.labels import Label, Problem, as_names, keypoints, label_file, labels_of, nameless, read_labels, read_names, unclaimed
 from train.manifest import Split
 
-Row = tuple[int, Mark]
-"""Number of the class, and the plate."""
+_HOW = "a picture with a plate missing would teach the wrong thing"
+Read = tuple[list[Label], list[Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    picture: Path
+    split: Split | None
+    group: str
 
 
 def read_yolo(source: Path, options: Options) -> Iterator[Item]:
     """Read a data set. ``source``: a data.yaml or its folder. Raises UsageError."""
     description = source if source.is_file() else source / "data.yaml"
     data = _load(description) if description.is_file() else {}
-    raw = data.get("names", [])
-    names = [str(name) for _, name in sorted(raw.items())] if isinstance(raw, dict) else [str(name) for name in raw]
-    chosen = plate_classes(names, options.classes, str(description)) if names else None
-    keypoints = (data.get("kpt_shape") or [0, 2])[1]
     root = description.parent
-    for picture, split in _pictures(root, data, description):
-        labels = label_file(picture)
-        where = _name(labels, root)
-        if not labels.is_file():
-            if options.backgrounds:
-                yield Found(picture, str(picture), split=split)
-            else:
-                yield Skipped(
-                    _name(picture, root), "picture", f"has no label file {where}; --backgrounds takes such pictures for empty ones"
-                )
-            continue
-        yield from _labelled(picture, labels, where, split, chosen, keypoints)
+    places = list(_places(root, data, description))
+    listed = [one for place, split in places for one in _pictures(place, split, root)]
+    shape = keypoints(data, str(description))
+    files = {one.picture: labels_of(one.picture) for one in listed}
+    read = {file: read_labels(file, shape) for file in files.values() if file}
+    names = as_names(data.get("names"), str(description)) or read_names(root)
+    chosen = _plates(names, read, options, str(description if data else root))
+    for one in listed:
+        file = files[one.picture]
+        if file is not None:
+            yield from _labelled(one, _name(file, root), read[file], names, chosen)
+        elif options.backgrounds:
+            yield Found(one.picture, str(one.picture), split=one.split, nearby=one.group)
+        else:
+            where, missing = _name(one.picture, root), _name(label_file(one.picture), root)
+            yield Skipped(where, "picture", f"has no label file {missing}; --backgrounds takes such pictures for empty ones")
+    folders = {place for place, _ in places if place.is_dir()} if data else {root}
+    yield from left_over(folders, set(files), set(read), root)
 
 
-def label_file(picture: Path) -> Path:
-    """Give where the labels of a picture lie: the last ``images`` in its path is ``labels`` there; without one, beside it."""
-    parts = list(picture.parts[:-1])
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
-            break
-    return Path(*parts, picture.stem + ".txt")
+def left_over(folders: set[Path], pictures: set[Path], labels: set[Path], root: Path) -> Iterator[Skipped]:
+    """List what lies there and is not used: other pictures, files that are not read, labels without a picture."""
+    found: list[Skipped] = []
+    for folder in sorted(folders):
+        for picture in pictures_in(folder):
+            if picture not in pictures:
+                found.append(Skipped(_name(picture, root), "picture", "lies outside the images/ that were read"))
+        for file, reason in unread_in(folder):
+            found.append(Skipped(_name(file, root), "picture", reason))
+        for place in (folder, label_file(folder / "x").parent):
+            for file in unclaimed(place, labels):
+                found.append(Skipped(_name(file, root), "picture", "labels a picture that is not there, or is not read"))
+    yield from dict.fromkeys(found)  # folders may lie in one another
 
 
-def read_labels(file: Path, keypoints: int = 2) -> list[Row]:
-    """Read a label file; coordinates are shares of the picture. ``keypoints``: numbers for each. Raises ValueError naming the line."""
-    rows = []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(_row(line, keypoints))
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from error
-    return rows
+def _plates(names: tuple[str, ...], read: Mapping[Path, Read], options: Options, where: str) -> set[int]:
+    """Give the numbers of the classes that are plates. Raises UsageError if that cannot be told."""
+    if names:
+        return plate_classes(names, options.classes, where)
+    used = sorted({label.number for labels, _ in read.values() for label in labels})
+    if options.classes:  # nameless ones go by their numbers
+        return {used[place] for place in plate_classes([str(number) for number in used], options.classes, where)}
+    if len(used) > 1:
+        raise nameless(where, used)
+    return set(used)
 
 
-def _labelled(picture: Path, labels: Path, where: str, split: Split | None, chosen: set[int] | None, keypoints: int) -> Iterator[Item]:
-    try:
-        rows = read_labels(labels, keypoints)
-    except (ValueError, OSError) as error:
-        yield Skipped(where, "picture", f"{error}; a picture with a plate missing would teach the wrong thing")
+def _labelled(one: _Listed, where: str, read: Read, names: tuple[str, ...], chosen: set[int]) -> Iterator[Item]:
+    labels, problems = read
+    wrong = [(problem.line, problem.why) for problem in problems]
+    if names:
+        wrong += [(label.line, f"class {label.number} has no name") for label in labels if label.number >= len(names)]
+    if wrong:
+        line, why = min(wrong)
+        more = f" ({len(wrong)} lines are wrong)" if len(wrong) > 1 else ""
+        yield Skipped(f"{where}:{line}", "picture", f"{why}{more}; {_HOW}")
         return
-    kept = tuple(mark for number, mark in rows if chosen is None or number in chosen)
-    if len(kept) < len(rows):
-        yield Skipped(where, "object", f"{len(rows) - len(kept)} of other classes")
-    yield Found(picture, where, kept, "shares", split=split)
-
-
-def _row(line: str, keypoints: int) -> Row:
-    number, *values = line.split()
-    numbers = [float(value) for value in values]
-    if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{line.strip()!r} has a number that is not finite")
-    return int(float(number)), _mark(numbers, keypoints, line)
-
-
-def _mark(numbers: list[float], keypoints: int, line: str) -> Mark:
-    if len(numbers) in (4, 4 + 4 * keypoints):  # with 2 numbers a point, a pose of four has 12: a polygon of six has them too, but rarely
-        x, y, width, height = numbers[:4]
-        points = [tuple(numbers[i : i + 2]) for i in range(4, len(numbers), keypoints)]
-        corners = tuple((px, py) for px, py in points) or None
-        return Mark((x - width / 2, y - height / 2, x + width / 2, y + height / 2), corners)
-    if len(numbers) >= 6 and len(numbers) % 2 == 0:
-        polygon = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-        return Mark(extent(polygon), clockwise(polygon) if len(polygon) == 4 else None)
-    raise ValueError(f"{line.strip()!r} is neither class x y w h nor class and points")
+    kept = tuple(Mark(label.box, label.corners) for label in labels if label.number in chosen)
+    if len(kept) < len(labels):
+        yield Skipped(where, "object", f"{len(labels) - len(kept)} of other classes")
+    yield Found(one.picture, where, kept, "shares", split=one.split, nearby=one.group)
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -109,15 +107,21 @@ def _load(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def _pictures(root: Path, data: Mapping[str, Any], description: Path) -> Iterator[tuple[Path, Split | None]]:
+def _places(root: Path, data: Mapping[str, Any], description: Path) -> Iterator[tuple[Path, Split | None]]:
+    """Give the folders and lists of pictures of a data set, with the split that each says. Raises UsageError."""
     splits = {name: data[name] for name in ("train", "val", "valid", "test") if data.get(name)}
     if not splits:
-        folder = root / "images" if (root / "images").is_dir() else root
-        yield from ((picture, split_in(picture.relative_to(root))) for picture in pictures_in(folder))
-        return
+        yield (root / "images" if (root / "images").is_dir() else root), None
     for name, places in splits.items():
         for place in places if isinstance(places, list) else [places]:
-            yield from ((picture, split_of(name)) for picture in _listed(_place(root, str(data.get("path") or "."), place, description)))
+            yield _place(root, str(data.get("path") or "."), place, description), split_of(name)
+
+
+def _pictures(place: Path, split: Split | None, root: Path) -> Iterator[_Listed]:
+    """Give the pictures of a place. Where the description says no split, their sub-folders do."""
+    for picture in _listed(place):
+        below = picture.relative_to(root) if picture.is_relative_to(root) else Path(picture.name)
+        yield _Listed(picture, split or split_in(below), group_in(below, root))
 
 
 def _place(root: Path, base: str, place: str, description: Path) -> Path:

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from streamer.errors import SourceError, UsageError
-from train.collect.found import PICTURES, pictures_in, split_in
-from train.collect.yolo import label_file
-from train.detector.labels import Problem, read_strictly
+from train.collect.found import PICTURES, group_in, pictures_in, split_in
+from train.collect.labels import Problem, as_names, keypoints, labels_of, nameless, read_labels, read_names
+from train.collect.yolo import left_over
 from train.manifest import Split
 from train.prepare.boxes import Labelled
 from train.split import assign, count
@@ -24,7 +24,6 @@ _SHOWN = 20
 """Problems that are printed; who has more has made the same mistake again."""
 _KNOWN = PICTURES - {".bin"}
 """What ultralytics opens."""
-_NAME_FILES = ("classes.txt", "obj.names", "labels/classes.txt", "images/classes.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,14 @@ def read_folder(folder: Path) -> Own:
     vehicle, one clip). Raises UsageError naming file and line of labels that are wrong.
     """
     root = folder / "images" if (folder / "images").is_dir() else folder
-    found = [path for path in pictures_in(root) if path.suffix.lower() in _KNOWN]
-    if not found:
-        raise UsageError(f"{folder}: has no pictures ({', '.join(sorted(_KNOWN))})")
-    own = _read([(path, split_in(path.relative_to(folder))) for path in found], root)
+    pictures = pictures_in(root)
+    own, left_out = _read([(path, split_in(path.relative_to(folder))) for path in pictures], root, folder)
+    _add_left_over(left_out, {folder}, pictures, folder)
+    own.remarks += _told(left_out)
+    if not pictures:
+        raise UsageError("; ".join((f"{folder}: has no pictures ({', '.join(sorted(_KNOWN))})", *own.remarks)))
     if not own.pictures:
-        raise UsageError(f"{folder}: none of its {len(found)} pictures can be used: {'; '.join(own.remarks)}")
+        raise UsageError(f"{folder}: none of its {len(pictures)} pictures can be used: {'; '.join(own.remarks)}")
     own.names = _names(folder, own)
     return own
 
@@ -75,15 +76,17 @@ def read_description(description: Path) -> tuple[Own, bool]:
         raise UsageError(f"{description}: cannot be read ({error})") from error
     if not isinstance(data, dict) or not data.get("train") or not data.get("names"):
         raise UsageError(f"{description}: is no YOLO data.yaml; it needs train and names")
-    names = data["names"]
     root = description.parent / str(data.get("path") or ".")
     parts: tuple[Split, ...] = ("train", "val") if data.get("val") else ("train",)
     listed = [(path, split if "val" in parts else None) for split in parts for path in _listed(root, data[split], description)]
-    points = data["kpt_shape"][0] if data.get("kpt_shape") else 0
+    points = keypoints(data, str(description))
     if points and "val" not in parts:
         raise UsageError(f"{description}: has keypoints and no val; plate-train prepare --corners writes both")
-    own = _read(listed, root, points)
-    own.names = tuple(str(name) for name in (names.values() if isinstance(names, dict) else names))
+    own, left_out = _read(listed, root, description.parent, points)
+    folders = {path for split in parts for path in _paths(root, data[split]) if path.is_dir()}
+    _add_left_over(left_out, folders, [picture for picture, _ in listed], description.parent)
+    own.remarks += _told(left_out)
+    own.names = as_names(data["names"], str(description))
     _demand_known(own, str(description))
     return own, "val" in parts
 
@@ -119,29 +122,52 @@ class _Alone:
     split: Split | None = None
 
 
-def _read(listed: Sequence[tuple[Path, Split | None]], root: Path, points: int = 0) -> Own:
+_LeftOut = dict[str, list[str]]
+"""Why, and which files."""
+
+
+def _read(
+    listed: Sequence[tuple[Path, Split | None]], root: Path, source: Path, points: tuple[int, int] | None = None
+) -> tuple[Own, _LeftOut]:
     from streamer.stills import load_picture
 
-    own, problems, left_out = Own(), [], Counter[str]()
+    own, problems, left_out = Own(), list[Problem](), _LeftOut()
     for path, split in listed:
-        labels = next((file for file in (label_file(path), path.with_suffix(".txt")) if file.is_file()), None)
-        if labels is None:
-            left_out["have no label file; an empty one says that there is no plate"] += 1
+        relative = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+        labels = labels_of(path)
+        if path.suffix.lower() not in _KNOWN:
+            left_out.setdefault("of a kind that training does not open; save it as JPEG or PNG", []).append(relative.as_posix())
             continue
-        rows, wrong = read_strictly(labels, points)
+        if labels is None:
+            left_out.setdefault("no label file; an empty one says that there is no plate", []).append(relative.as_posix())
+            continue
+        rows, wrong = read_labels(labels, points)
         problems += wrong
         try:
             load_picture(path)
         except SourceError as error:
-            left_out[str(error)] += 1
+            left_out.setdefault(str(error).removeprefix(f"{path}: "), []).append(relative.as_posix())
             continue
-        relative = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-        folders = [part for part in relative.parts[:-1] if split_in(Path(part, "x")) is None and part not in ("images", "labels")]
-        group = "/".join(folders) or hashlib.sha256(path.read_bytes()).hexdigest()
-        own.pictures.append(OwnPicture(path, "_".join((*relative.parts[:-1], relative.stem)), tuple(rows), split, group))
+        group = group_in(relative, source) or hashlib.sha256(path.read_bytes()).hexdigest()
+        boxes = tuple(Labelled(row.number, row.clipped()) for row in rows)
+        own.pictures.append(OwnPicture(path, "_".join((*relative.parts[:-1], relative.stem)), boxes, split, group))
     _demand_none(problems)
-    own.remarks += [f"{number} pictures left out: {reason}" for reason, number in left_out.most_common()]
-    return _told_apart(own)
+    return _told_apart(own), left_out
+
+
+def _add_left_over(left_out: _LeftOut, folders: set[Path], pictures: Sequence[Path], root: Path) -> None:
+    labels = {file for picture in pictures if (file := labels_of(picture))}
+    for row in left_over(folders, set(pictures), labels, root):
+        left_out.setdefault(row.reason, []).append(row.where)
+
+
+def _told(left_out: _LeftOut) -> list[str]:
+    """Say what was left out and why: a line for each reason, with the first names."""
+    lines = []
+    for reason, names in sorted(left_out.items(), key=lambda entry: -len(entry[1])):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        lines.append(f"{len(names)} files left out: {reason}: {', '.join(names[:_SHOWN])}{more}")
+    return lines
 
 
 def _told_apart(own: Own) -> Own:
@@ -169,8 +195,7 @@ def _names(folder: Path, own: Own) -> tuple[str, ...]:
     used = sorted({label.number for picture in own.pictures for label in picture.labels})
     if not used:
         raise UsageError(f"{folder}: no picture has a label; there is nothing to learn")
-    file = next((folder / name for name in _NAME_FILES if (folder / name).is_file()), None)
-    names = [line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip()] if file else []
+    names = read_names(folder)
     if len(used) == 1:
         # Labelling programs number on from example classes: the one class of plates may be number 15.
         own.pictures = [
@@ -178,11 +203,9 @@ def _names(folder: Path, own: Own) -> tuple[str, ...]:
         ]
         return (names[used[0]] if used[0] < len(names) else "plate",)
     if not names:
-        raise UsageError(
-            f"{folder}: its labels have the classes {', '.join(map(str, used))}; say what they are: classes.txt, a name a line"
-        )
-    own.names = tuple(names)
-    _demand_known(own, str(file))
+        raise nameless(str(folder), used)
+    own.names = names
+    _demand_known(own, f"{folder}: its list of classes")
     return own.names
 
 
@@ -193,17 +216,20 @@ def _demand_known(own: Own, where: str) -> None:
                 raise UsageError(f"{where}: has {len(own.names)} names, but the labels of {picture.path} have class {label.number}")
 
 
+def _paths(root: Path, places: Any) -> list[Path]:
+    return [root / str(place) for place in (places if isinstance(places, list) else [places])]
+
+
 def _listed(root: Path, places: Any, description: Path) -> list[Path]:
     pictures: list[Path] = []
-    for place in places if isinstance(places, list) else [places]:
-        path = root / str(place)
+    for path in _paths(root, places):
         if path.is_dir():
             pictures += pictures_in(path)
         elif path.is_file():
             lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
             pictures += [path.parent / line for line in lines if line]
         else:
-            raise UsageError(f"{description}: names {place}, which is not there ({path}); correct path, train or val")
+            raise UsageError(f"{description}: names {path}, which is not there; correct path, train or val")
     return pictures
 
 

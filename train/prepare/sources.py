@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.collect.found import Skipped, extent
-from train.collect.yolo import label_file, read_labels
+from train.collect.labels import label_file, read_labels
 from train.manifest import Picture, Split
 from train.prepare.boxes import Labelled
+from train.settle import group_of
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Classes of a character detector, in their order; what plate-train synth writes."""
@@ -24,13 +25,13 @@ class Entry:
     name: str
     """For its files, without suffix; different for each."""
     group: str
-    split: Split | None
+    split: Split
     labels: tuple[Labelled, ...]
     """In pixels of the picture."""
 
 
 def entries(rows: Iterable[Picture], folder: Path, *, characters: bool = False, licensed: bool = False) -> Iterator[Entry | Skipped]:
-    """Give what the rows of a manifest in ``folder`` lead to.
+    """Give what the rows of a manifest in ``folder`` lead to; each must have a split (``train.settle``).
 
     Photos with the box of every plate, class ``plate``; or with ``characters`` crops with the label file that synth writes.
     ``licensed``: leave out pictures whose licence is not known.
@@ -47,10 +48,11 @@ def entries(rows: Iterable[Picture], folder: Path, *, characters: bool = False, 
         path = folder / row.file
         try:
             labels = _characters(row, path) if characters else _plates(row)
-        except (ValueError, OSError) as error:
-            yield Skipped(row.file, "picture", f"{label_file(path)}: {error}")
+        except ValueError as error:
+            yield Skipped(row.file, "picture", str(error))
             continue
-        yield Entry(path, f"{path.stem}_{row.sha256[:8]}", row.group or row.sha256, row.split, labels)
+        assert row.split is not None
+        yield Entry(path, f"{path.stem}_{row.sha256[:8]}", group_of(row), row.split, labels)
 
 
 def _unfit(row: Picture, characters: bool, licensed: bool) -> str:
@@ -70,15 +72,20 @@ def _plates(row: Picture) -> tuple[Labelled, ...]:
 
 
 def _characters(row: Picture, path: Path) -> tuple[Labelled, ...]:
-    """Read the boxes of the characters. Raises ValueError or OSError."""
+    """Read the boxes of the characters. Raises ValueError naming the file."""
     labels = []
-    for number, mark in read_labels(label_file(path)):
-        if not 0 <= number < len(CHARACTERS) or mark.box is None:
-            raise ValueError(f"class {number} is none of 0 to {len(CHARACTERS) - 1}, which stand for {CHARACTERS}")
-        x1, y1, x2, y2 = mark.box
-        labels.append(Labelled(number, (x1 * row.width, y1 * row.height, x2 * row.width, y2 * row.height)))
+    found, problems = read_labels(label_file(path))
+    if problems:
+        raise ValueError(str(problems[0]))
+    for label in found:
+        if label.number >= len(CHARACTERS):
+            raise ValueError(
+                f"{label_file(path)}:{label.line}: class {label.number} is none of 0 to {len(CHARACTERS) - 1}, which stand for {CHARACTERS}"
+            )
+        x1, y1, x2, y2 = label.box
+        labels.append(Labelled(label.number, (x1 * row.width, y1 * row.height, x2 * row.width, y2 * row.height)))
     if not labels:
-        raise ValueError("holds no character")
+        raise ValueError(f"{label_file(path)}: holds no character")
     return tuple(labels)
 
 
