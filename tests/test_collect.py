@@ -29,10 +29,10 @@ BOX = (80.0, 100.0, 160.0, 120.0)
 CCPD = "025-95_113-154&383_386&473-386&473_177&454_154&383_363&402-0_0_22_27_27_33_16-37-15"
 
 
-def picture(path: Path, seed: int = 0) -> Path:
+def picture(path: Path, seed: int = 0, scale: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 255, (HEIGHT // 20, WIDTH // 20, 3), np.uint8)
-    cv2.imwrite(str(path), cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST))
+    cv2.imwrite(str(path), cv2.resize(noise, (scale * WIDTH, scale * HEIGHT), interpolation=cv2.INTER_NEAREST))
     return path
 
 
@@ -80,8 +80,9 @@ def test_yolo(yolo: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / first.file).samefile(yolo / "images" / "train" / "a.png")
     assert rows[1].plates == rows[2].plates == ()
     reasons = {where.split("/")[-1]: (what, reason) for where, what, reason in skipped}
-    assert reasons.keys() == {"broken.txt", "infinite.txt", "car.txt", "unlabelled.png"}
-    assert "line 1" in reasons["broken.txt"][1]
+    assert reasons.keys() == {"broken.txt:1", "infinite.txt:1", "car.txt", "unlabelled.png"}
+    assert reasons["broken.txt:1"][0] == "picture"
+    assert "something else than numbers" in reasons["broken.txt:1"][1]
     assert reasons["car.txt"][0] == "object"
     assert "--backgrounds" in reasons["unlabelled.png"][1]
 
@@ -119,6 +120,120 @@ def test_classes_that_do_not_sound_like_a_plate_must_be_named(tmp_path: Path) ->
         collect(tmp_path / "s", tmp_path / "m.jsonl", classes=("sign",))
     rows, _ = collect(tmp_path / "s", tmp_path / "m.jsonl", classes=("schild",))
     assert len(rows[0].plates) == 1
+
+
+def beside(folder: Path, labels: dict[str, str]) -> Path:
+    """Write pictures with their label files beside them, as labelling programs do."""
+    for seed, (name, lines) in enumerate(labels.items()):
+        picture(folder / f"{name}.jpg", seed)
+        (folder / f"{name}.txt").write_text(lines)
+    return folder
+
+
+@pytest.mark.parametrize("folder", ["phone", "images/phone"])
+def test_photographs_with_labels_beside_them_are_no_crops_named_img(tmp_path: Path, folder: str) -> None:
+    source = beside(tmp_path / folder, {f"IMG_{number:04}": yolo_line() for number in range(3)})
+    (source / "classes.txt").write_text("plate\n")
+    rows, skipped = collect(source, tmp_path / "m.jsonl")
+    assert [(row.kind, [(plate.text, plate.box is not None) for plate in row.plates]) for row in rows] == [("photo", [(None, True)])] * 3
+    assert skipped == []
+
+
+@pytest.mark.parametrize(("name", "size"), [("IMG_0001", (96, 24)), ("1234", (96, 24)), ("DSC00012", (1024, 768))])
+def test_names_of_cameras_and_shapes_of_photographs_tell_no_crops(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    (tmp_path / "s").mkdir()
+    cv2.imwrite(str(tmp_path / "s" / f"{name}.png"), np.zeros((size[1], size[0], 3), np.uint8))
+    with pytest.raises(UsageError, match="--format"):
+        detect_format(tmp_path / "s")
+    (tmp_path / "s" / f"{name}.png").rename(tmp_path / "s" / "AB12CDE.png")
+    if size[0] < 1000:
+        assert detect_format(tmp_path / "s") == "crops"
+
+
+def test_other_classes_do_not_become_plates(tmp_path: Path) -> None:
+    source = beside(tmp_path / "s", {"a": yolo_line() + yolo_line(number=1), "b": yolo_line(number=2)})
+    with pytest.raises(UsageError, match=r"classes 0, 1, 2; say what they are: classes\.txt"):
+        collect(source, tmp_path / "m.jsonl")
+    rows, _ = collect(source, tmp_path / "numbered.jsonl", classes=("1",))
+    assert [len(row.plates) for row in rows] == [1, 0]
+    (source / "classes.txt").write_text("car\nnumber plate\n")
+    rows, skipped = collect(source, tmp_path / "m.jsonl")
+    assert [len(row.plates) for row in rows] == [1]
+    assert [(where, what) for where, what, _ in skipped] == [("a.txt", "object"), ("b.txt:1", "picture")]
+    (source / "obj.names").write_text("number plate\ncar\n")
+    with pytest.raises(UsageError, match="name different classes"):
+        collect(source, tmp_path / "m.jsonl")
+
+
+def test_one_class_without_a_name_is_the_plate(tmp_path: Path) -> None:
+    rows, _ = collect(beside(tmp_path / "s", {"a": yolo_line(number=15)}), tmp_path / "m.jsonl")
+    assert len(rows[0].plates) == 1
+
+
+def test_impossible_boxes_are_listed_with_file_and_line(tmp_path: Path) -> None:
+    """Else the picture would come to training without its plate: as one that has none."""
+    labels = {"pixels": yolo_line() + "0 120 110 80 20\n", "beyond": "0 1.009 0.5 0.01 0.1\n", "good": "0 0.95 0.5 0.2 0.1\n"}
+    rows, skipped = collect(beside(tmp_path / "s", labels), tmp_path / "m.jsonl")
+    assert [Path(row.file).stem for row in rows] == ["good"]
+    assert rows[0].plates[0].box == pytest.approx((272, 90, 336, 110)), "as written, so that check sees that it leaves the picture"
+    assert [(where, what) for where, what, _ in skipped] == [("beyond.txt:1", "picture"), ("pixels.txt:2", "picture")]
+    table = write_csv(tmp_path / "t.csv", "file,boxes\ns/good.jpg,400 10 500 40\ns/beyond.jpg,10 10 10 40\ns/pixels.jpg,10 10 90 40\n")
+    rows, skipped = collect(table, tmp_path / "n.jsonl")
+    assert [Path(row.file).stem for row in rows] == ["pixels"]
+    assert [where for where, _, reason in skipped if "no area in the picture of 320x200" in reason] == ["t.csv:2", "t.csv:3"]
+
+
+def test_a_polygon_of_six_points_is_no_box_with_corners(tmp_path: Path) -> None:
+    source = beside(tmp_path / "s", {"a": "0 .25 .5 .375 .49 .5 .5 .5 .6 .375 .61 .25 .6\n"})
+    rows, _ = collect(source, tmp_path / "m.jsonl")
+    assert rows[0].plates[0].box == pytest.approx((80, 98, 160, 122))
+    assert rows[0].plates[0].corners is None
+
+
+def test_key_points_that_are_not_seen_are_no_corners(tmp_path: Path) -> None:
+    seen, hidden = (" ".join(f"{point} {mark}" for point in (".25 .5", ".5 .5", ".5 .6", ".25 .6")) for mark in (2, 0))
+    source = beside(tmp_path / "s", {"a": f"0 .375 .55 .25 .1 {seen}\n", "b": f"0 .375 .55 .25 .1 {hidden}\n", "c": "0 .4 .5 .2 .1\n"})
+    (source / "data.yaml").write_text("train: .\nkpt_shape: [4, 3]\nnames: [plate]\n")
+    rows, skipped = collect(source, tmp_path / "m.jsonl")
+    assert [row.plates[0].corners is None for row in rows] == [False, True]
+    assert skipped[0][0] == "c.txt:1"
+    (source / "data.yaml").write_text("train: .\nkpt_shape: 4\nnames: [plate]\n")
+    with pytest.raises(UsageError, match=r"kpt_shape is 4; .*\[4, 3\]"):
+        collect(source, tmp_path / "m.jsonl")
+
+
+def test_what_is_not_read_is_listed(tmp_path: Path) -> None:
+    source = beside(tmp_path / "s", {"a": yolo_line()})
+    for name in ("b.heic", "b.avif", "clip.mp4", "readme.md", ".hidden.xyz"):
+        (source / name).write_bytes(b"1")
+    for name, lines in (("b", yolo_line()), ("gone", yolo_line()), ("notes", "for 5 cars\n"), ("train", "a.jpg\n")):
+        (source / f"{name}.txt").write_text(lines)
+    _, skipped = collect(source, tmp_path / "m.jsonl")
+    assert sorted(where for where, _, _ in skipped) == ["b.avif", "b.heic", "b.txt", "clip.mp4", "gone.txt"]
+    (tmp_path / "crops").mkdir()
+    shutil.copy(source / "a.jpg", tmp_path / "crops" / "AB12.jpg")
+    (tmp_path / "crops" / "CD34.heic").write_bytes(b"1")
+    _, skipped = collect(tmp_path / "crops", tmp_path / "n.jsonl")
+    assert [(where, reason) for where, _, reason in skipped] == [
+        ("CD34.heic", "is no picture that can be read (.heic); save it as JPEG or PNG")
+    ]
+
+
+def test_pictures_beside_images_are_listed_too(yolo: Path, tmp_path: Path) -> None:
+    (yolo / "data.yaml").write_text("names: [plate, car]\n")
+    picture(yolo / "late.png")
+    _, skipped = collect(yolo, tmp_path / "m.jsonl")
+    assert ("late.png", "lies outside the images/ that were read") in [(where, reason) for where, _, reason in skipped]
+
+
+def test_a_sub_folder_is_a_group_unless_the_user_says_another(tmp_path: Path) -> None:
+    for place in ("car1", "train/car2", "obj_train_data", "val"):
+        beside(tmp_path / "my" / place, {"x": yolo_line(), "y": yolo_line()})
+    rows, _ = collect(tmp_path / "my", tmp_path / "m.jsonl")
+    groups = {Path(row.file).parent.name: (row.group, row.split) for row in rows}
+    assert groups == {"car1": ("my/car1", None), "car2": ("my/car2", "train"), "obj_train_data": ("", None), "val": ("", "val")}
+    rows, _ = collect(tmp_path / "my", tmp_path / "n.jsonl", group_by=r"(\w)\.jpg$", source="me")
+    assert {row.group for row in rows} == {"me:x", "me:y"}
 
 
 @pytest.mark.parametrize("form", ["yolo", "voc", "coco"])
@@ -186,6 +301,9 @@ def test_coco_texts_corners_and_strays(tmp_path: Path) -> None:
         (BOX, "AB12", ((80, 100), (160, 100), (160, 120), (80, 120)))
     ]
     assert sorted(what for _, what, _ in skipped) == ["object", "object", "picture"]
+    picture(tmp_path / "s" / "late.png")
+    _, skipped = collect(tmp_path / "s", tmp_path / "n.jsonl")
+    assert ("late.png", "picture") in [(where, what) for where, what, _ in skipped]
 
 
 def test_ccpd_names() -> None:
@@ -201,8 +319,8 @@ def test_ccpd_names() -> None:
 
 
 def test_ccpd_folder(tmp_path: Path) -> None:
-    picture(tmp_path / "ccpd" / f"{CCPD}.jpg")
-    picture(tmp_path / "ccpd" / f"{CCPD.replace('-37-15', '-38-15')}.jpg")
+    picture(tmp_path / "ccpd" / f"{CCPD}.jpg", scale=3)
+    picture(tmp_path / "ccpd" / f"{CCPD.replace('-37-15', '-38-15')}.jpg", scale=3)
     picture(tmp_path / "ccpd" / "readme.jpg")
     rows, skipped = collect(tmp_path / "ccpd", tmp_path / "m.jsonl")
     assert [row.region for row in rows] == ["CN", "CN"]
@@ -279,8 +397,8 @@ def test_folders_of_crops(tmp_path: Path) -> None:
     for name in ("val/AB12CDE", "val/AB12CDE_2", "val/AB-12-CD (3)", "val/_", "val/a-name-that-is-far-too-long"):
         picture(tmp_path / "crops" / f"{name}.png")
     rows, skipped = collect(tmp_path / "crops", tmp_path / "m.jsonl", form="crops")
-    assert sorted((row.plates[0].text, row.split, row.kind) for row in rows) == [
-        ("AB12CD", "val", "crop"), ("AB12CDE", "val", "crop"), ("AB12CDE", "val", "crop"),
+    assert sorted((row.plates[0].text, row.split, row.kind, row.group) for row in rows) == [
+        ("AB12CD", "val", "crop", "plate AB12CD"), *[("AB12CDE", "val", "crop", "plate AB12CDE")] * 2,
     ]  # fmt: skip
     assert len(skipped) == 2
     assert text_of("京A12345#7") == "京A12345"
@@ -393,7 +511,7 @@ def test_the_summary_says_what_happened(yolo: Path, tmp_path: Path, capsys: pyte
     assert run_collect([yolo], tmp_path / "out", "auto", Options(), copy=False) == 3
     shown = capsys.readouterr().out
     assert "3 pictures in the manifest" in shown
-    assert "line 1" in shown
+    assert "something else than numbers" in shown
     assert (tmp_path / "out" / "manifest.jsonl").exists()
 
 
@@ -407,6 +525,14 @@ def test_the_summary_says_what_happened(yolo: Path, tmp_path: Path, capsys: pyte
 )  # fmt: skip
 def test_plate_texts(raw: str | None, result: tuple[str | None, bool]) -> None:
     assert plate_text(raw)[:2] == result
+
+
+def test_letters_that_a_reader_is_to_learn_are_kept(tmp_path: Path) -> None:
+    assert plate_text("äb-1 Ж京", "ÄЖ")[0] == "ÄB1Ж*"
+    picture(tmp_path / "crops" / "ÄB12.png")
+    (kept,), _ = collect(tmp_path / "crops", tmp_path / "m.jsonl", letters="Ä")
+    (plain,), _ = collect(tmp_path / "crops", tmp_path / "n.jsonl")
+    assert (kept.plates[0].text, plain.plates[0].text) == ("ÄB12", "AB12")
 
 
 @given(st.text(max_size=12))

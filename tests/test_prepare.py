@@ -61,16 +61,23 @@ def test_pictures_become_squares_on_grey_with_normalised_boxes(tmp_path: Path) -
     assert yaml.safe_load(done.data.read_text()) == {"train": "images/train", "val": "images/val", "names": {0: "plate"}}
 
 
-def test_boxes_are_clipped_and_those_outside_are_listed(tmp_path: Path) -> None:
+def test_boxes_are_clipped_and_a_picture_with_an_impossible_one_is_left_out(tmp_path: Path) -> None:
+    """A picture without the box that was dropped would teach that its plate is background."""
     rows = [
-        picture(tmp_path, "a.png", (-64, -32, 64, 32), (700, 10, 800, 50), split="train"),
+        picture(tmp_path, "a.png", (-64, -32, 64, 32), split="train"),
         picture(tmp_path, "b.png", split="val"),
+        *(
+            picture(tmp_path, f"c{number}.png", (20, 20, 90, 50), plates=(Plate((20, 20, 90, 50)), Plate(box)), split="train")
+            for number, box in enumerate([(700.0, 10.0, 800.0, 50.0), (90.0, 10.0, 80.0, 50.0), (math.nan, 10.0, 80.0, 50.0)])
+        ),
     ]
     done = made(rows, tmp_path)
     ((_, x, y, width, height),) = labels(tmp_path, "train", "a")
     assert (x - width / 2, y - height / 2) == (pytest.approx(0, abs=1e-5), pytest.approx(0.25, abs=1e-5))
     assert done.clipped == 1
-    assert [(row.what, row.reason) for row in done.skipped] == [("object", "1 boxes lie outside the picture")]
+    assert done.pictures == {"train": 1, "val": 1}
+    reason = "1 boxes have no area in the picture: its labels are wrong"
+    assert [(Path(row.where).name, row.what, row.reason) for row in done.skipped] == [(f"c{n}.png", "picture", reason) for n in range(3)]
     assert labels(tmp_path, "val", "b") == []
 
 

@@ -110,7 +110,25 @@ def test_a_picture_without_label_file_is_left_out_and_told(tmp_path: Path) -> No
     (folder / "b.txt").unlink()
     own = read_folder(folder)
     assert [picture.name for picture in own.pictures] == ["a", "c"]
-    assert "1 pictures left out: have no label file" in own.remarks[0]
+    assert own.remarks == ["1 files left out: no label file; an empty one says that there is no plate: b.png"]
+
+
+def test_what_else_lies_in_the_folder_is_told(tmp_path: Path) -> None:
+    folder = empty(tmp_path / "my", "ab")
+    for name in ("c.heic", "d.bin", "classes.txt", "notes.txt"):
+        (folder / name).write_text("plate\n")
+    (folder / "gone.txt").write_text(LABEL)
+    own = read_folder(folder)
+    assert len(own.pictures) == 2
+    told = " ".join(own.remarks)
+    assert all(
+        part in told for part in ("(.heic); save it as JPEG or PNG: c.heic", "does not open; save it as JPEG or PNG: d.bin", ": gone.txt")
+    )
+    assert "notes.txt" not in told
+    (folder / "data.yaml").write_text("train: .\nnames: [plate]\n")
+    assert [remark.split(":")[-1] for remark in read_description(folder / "data.yaml")[0].remarks] == [
+        remark.split(":")[-1] for remark in own.remarks
+    ]
 
 
 def test_the_one_class_that_is_used_becomes_the_only_one(tmp_path: Path) -> None:

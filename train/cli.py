@@ -78,6 +78,7 @@ def collect(
     texts_in_order: Annotated[bool, typer.Option("--texts-in-order", help="CSV: texts are in the order of the label file.")] = False,
     backgrounds: Annotated[bool, typer.Option("--backgrounds", help="Pictures without labels have no plates.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures beside the manifest.")] = False,
+    letters: Annotated[str, typer.Option(help="Capitals beyond A-Z that texts keep, as configs/train/reader.yaml has them.")] = "",
 ) -> None:
     """Bring pictures and their labels into one manifest."""
     from streamer.errors import UsageError
@@ -87,8 +88,9 @@ def collect(
     if split and split_of(split) is None:
         raise UsageError(f"--split {split}: must be train, val or test")
     options = Options(
-        source, licence, region, group_by, split_of(split), tuple(classes or ()), every, corrections, trust, texts_in_order, backgrounds
-    )
+        source, licence, region, group_by, split_of(split), tuple(classes or ()), every, corrections, trust, texts_in_order, backgrounds,
+        letters,
+    )  # fmt: skip
     if not run_collect(sources, out, form, options, copy=copy):
         raise typer.Exit(1)
 

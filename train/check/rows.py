@@ -107,9 +107,10 @@ def _text(entry: Entry, number: int, plate: Plate, books: Books) -> Iterator[Fin
         return
     if not plate.legible:
         yield _finding("error", "text of an illegible plate", f"{text!r} is given, and that nobody can read it", entry, number)
-    if wrong := sorted(set(text) - {*ALPHABET, STAR}):
+    added = {character for character in text if character.isalpha() and character == character.upper()}  # collect --letters
+    if wrong := sorted(set(text) - {*ALPHABET, *added, STAR}):
         yield _finding(
-            "error", "impossible text", f"{text!r} has {' '.join(map(repr, wrong))}; only A-Z, 0-9 and * may stand there", entry, number
+            "error", "impossible text", f"{text!r} has {' '.join(map(repr, wrong))}; only capitals, digits and * may", entry, number
         )
         return
     if not LENGTHS[0] <= len(text) <= LENGTHS[1]:
@@ -119,7 +120,7 @@ def _text(entry: Entry, number: int, plate: Plate, books: Books) -> Iterator[Fin
         yield _finding("warning", "doubtful text", f"{text!r} has nothing in the alphabet", entry, number)
     elif len(text) > 3 and len(set(text)) == 1:
         yield _finding("warning", "doubtful text", f"{text!r} is one character all through", entry, number)
-    elif STAR in text:
+    elif set(text) - set(ALPHABET):
         yield _finding("note", "characters outside the alphabet", f"{text!r}", entry, number)
     elif not (answer := books.fits(text, entry.picture.region))[0]:
         yield _finding("note", "no country format", f"{text!r} fits no format of {answer[1]}", entry, number)

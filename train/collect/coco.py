@@ -33,11 +33,11 @@ def read_coco(source: Path, options: Options) -> Iterator[Item]:
     files = [source] if source.is_file() else [file for file in sorted(source.rglob("*.json")) if is_coco(file)]
     if not files:
         raise UsageError(f"{source}: holds no COCO file (JSON with images, annotations and categories)")
-    used: set[Path] = set()
+    seen: set[Path] = set()
     for file in files:
-        yield from _read(file, options, used)
+        yield from _read(file, options, seen)
     for other in pictures_in(source) if source.is_dir() else ():
-        if other not in used:
+        if other not in seen:
             yield Skipped(other.relative_to(source).as_posix(), "picture", "no COCO file that was read gives its boxes")
 
 
@@ -50,7 +50,7 @@ def is_coco(file: Path) -> bool:
     return isinstance(data, dict) and {"images", "annotations", "categories"} <= set(data)
 
 
-def _read(file: Path, options: Options, used: set[Path]) -> Iterator[Item]:
+def _read(file: Path, options: Options, seen: set[Path]) -> Iterator[Item]:
     try:
         data = json.loads(file.read_text("utf-8"))
         categories = [(int(entry["id"]), str(entry["name"])) for entry in data["categories"]]
@@ -68,10 +68,10 @@ def _read(file: Path, options: Options, used: set[Path]) -> Iterator[Item]:
     for stray in annotations.keys() - images.keys():
         yield Skipped(f"{file.name}: image {stray}", "object", f"{len(annotations[stray])} boxes of a picture that is not listed")
     for number, image in images.items():
-        yield from _image(file, image, annotations.get(number, []), chosen, places, used)
+        yield from _image(file, image, annotations.get(number, []), chosen, places, seen)
 
 
-def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], places: dict[str, Path], used: set[Path]) -> Iterator[Item]:
+def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], places: dict[str, Path], seen: set[Path]) -> Iterator[Item]:
     where = f"{file.name}: image {image.get('id')}"
     name = str(image.get("file_name", ""))
     picture = next((path for path in (file.parent / name, file.parent / "images" / name) if name and path.is_file()), None)
@@ -79,7 +79,7 @@ def _image(file: Path, image: Any, annotations: list[Any], chosen: set[int], pla
     if picture is None:
         yield Skipped(where, "picture", f"its picture {name!r} is not there")
         return
-    used.add(picture)
+    seen.add(picture)
     plates = [entry for entry in annotations if entry.get("category_id") in chosen]
     if any(entry.get("iscrowd") for entry in plates):
         yield Skipped(where, "picture", f"has a box around a crowd; {_HOW}")

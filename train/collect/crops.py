@@ -21,21 +21,26 @@ def read_crops(source: Path, options: Options) -> Iterator[Item]:
     """Read the crops of a folder by their names."""
     for picture in pictures_in(source):
         name = picture.relative_to(source)
-        text = text_of(picture.stem)
+        text = text_of(picture.stem, options.letters)
         if text is None:
             yield Skipped(name.as_posix(), "picture", f"its name is no plate text of {SHORTEST} to {LONGEST} characters")
         else:
             # Several crops of one plate are of one vehicle, as in the product's own log.
             yield Found(
-                picture, name.as_posix(), (Mark(text=text),), kind="crop", split=split_in(name), nearby=f"plate {plate_text(text)[0]}"
+                picture,
+                name.as_posix(),
+                (Mark(text=text),),
+                kind="crop",
+                split=split_in(name),
+                nearby=f"plate {plate_text(text, options.letters)[0]}",
             )
 
 
-def text_of(stem: str) -> str | None:
+def text_of(stem: str, letters: str = "") -> str | None:
     """Give the text that a name tells, as written; None if it tells none."""
     written = _COUNTER.sub("", stem)
-    text, _, _ = plate_text(written)
-    return written if text and SHORTEST <= len(text) <= LONGEST and is_plate_text(text) else None
+    text, _, _ = plate_text(written, letters)
+    return written if text and SHORTEST <= len(text) <= LONGEST and is_plate_text(text, letters) else None
 
 
 def names_a_plate(stem: str) -> bool:

@@ -57,6 +57,8 @@ class Options:
     """Several texts of a picture are in the order of its boxes."""
     backgrounds: bool = False
     """A picture without a label file is one without plates."""
+    letters: str = ""
+    """Capitals beyond A-Z that texts keep, for a reader that is to learn them; others become a plain letter, or ``*``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +115,11 @@ class Skipped:
 Item = Found | Skipped
 
 
-def plate_text(raw: str | None) -> tuple[str | None, bool, str]:
+def plate_text(raw: str | None, letters: str = "") -> tuple[str | None, bool, str]:
     """Give the text for the manifest, whether the plate is legible, and why a text was left out (empty: it was not).
 
-    Spaces, hyphens and the like are dropped; a character that the alphabet has nothing for becomes ``*``, so that the length stays
-    true.
+    Spaces, hyphens and the like are dropped; a character that neither the alphabet nor ``letters`` has anything for becomes ``*``,
+    so that the length stays true.
     """
     written = (raw or "").strip()
     if not written:
@@ -126,7 +128,7 @@ def plate_text(raw: str | None) -> tuple[str | None, bool, str]:
         return None, False, ""
     if UNREADABLE in written:
         return None, True, f"{raw!r} has unread characters"
-    text = "".join(map(_letter, unicodedata.normalize("NFC", written)))
+    text = "".join(c.upper() if c.upper() in letters else _letter(c) for c in unicodedata.normalize("NFC", written))
     return (text, True, "") if text else (None, True, f"{raw!r} holds no plate characters")
 
 
@@ -137,9 +139,9 @@ def _letter(character: str) -> str:
     return "" if unicodedata.category(character)[0] in "ZPSCM" else OUTSIDE
 
 
-def is_plate_text(text: str) -> bool:
+def is_plate_text(text: str, letters: str = "") -> bool:
     """Tell whether a text has manifest characters only."""
-    return bool(text) and set(text) <= {*ALPHABET, OUTSIDE}
+    return bool(text) and set(text) <= {*ALPHABET, *letters, OUTSIDE}
 
 
 def paired(boxes: Sequence[Mark], texts: Sequence[str], *, in_order: bool) -> tuple[Mark, ...]:

@@ -101,7 +101,7 @@ def _row(found: Found, manifest: Path, options: Options, group_by: re.Pattern[st
         return Skipped(found.where, "picture", f"its labels were made for {said} pixels, the picture has {width}x{height}")
     scale = (width, height) if found.unit == "shares" else (1, 1)
     notes: list[Skipped] = []
-    plates = tuple(_plate(mark, scale, found.where, notes) for mark in found.marks)
+    plates = tuple(_plate(mark, scale, found.where, notes, options.letters) for mark in found.marks)
     if wrong := [plate.box for plate in plates if plate.box and not _touches(plate.box, width, height)]:
         box = " ".join(f"{edge:g}" for edge in wrong[0])
         return Skipped(found.where, "picture", f"box {box} has no area in the picture of {width}x{height} pixels; its labels are wrong")
@@ -120,8 +120,8 @@ def _touches(box: tuple[float, float, float, float], width: int, height: int) ->
     return min(x2, width) > max(x1, 0) and min(y2, height) > max(y1, 0)
 
 
-def _plate(mark: Mark, scale: tuple[int, int], where: str, notes: list[Skipped]) -> Plate:
-    text, legible, wrong = plate_text(mark.text)
+def _plate(mark: Mark, scale: tuple[int, int], where: str, notes: list[Skipped], letters: str) -> Plate:
+    text, legible, wrong = plate_text(mark.text, letters)
     if wrong:
         notes.append(Skipped(where, "text", wrong))
     box = None

@@ -46,7 +46,7 @@ def _item(event: Mapping[str, Any], seen: str | None, folder: Path, options: Opt
         seen = str(event["plate"])
     if seen is None:
         return Skipped(where, "event", f"nobody looked at it ({event['plate'] or 'no plate'}, score {score:.2f})")
-    text, _, wrong = plate_text(seen)
+    text, _, wrong = plate_text(seen, options.letters)
     if wrong:
         return Skipped(where, "correction", wrong)
     vehicle = f"plate {text}" if text else f"{event['source']} {event.get('session')} {event.get('passage')}"

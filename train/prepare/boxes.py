@@ -64,9 +64,9 @@ class Placed:
 
     kept: tuple[Labelled, ...] = ()
     small: tuple[Labelled, ...] = ()
-    """Lower than asked for: neither plate nor background, so they are painted grey."""
+    """Lower than asked for, or less than a pixel: neither plate nor background, so they are painted grey."""
     outside: int = 0
-    """Boxes of which nothing is in the picture."""
+    """Boxes of which nothing is in the picture, or that have no area: labels that are wrong."""
     clipped: int = 0
     """Boxes that reached over the picture's edge by more than a pixel."""
 
@@ -101,12 +101,14 @@ def place_boxes(labels: Sequence[Labelled], at: Placement, min_height: float) ->
         x1, y1, x2, y2 = label.box
         there = (x1 * at.scale_x + at.left, y1 * at.scale_y + at.top, x2 * at.scale_x + at.left, y2 * at.scale_y + at.top)
         inside = (max(there[0], edge[0]), max(there[1], edge[1]), min(there[2], edge[2]), min(there[3], edge[3]))
-        if inside[2] - inside[0] < 1 or inside[3] - inside[1] < 1:
+        width, height = inside[2] - inside[0], inside[3] - inside[1]
+        if not (width > 0 and height > 0):
             outside += 1
             continue
         corners = label.corners and tuple((x * at.scale_x + at.left, y * at.scale_y + at.top) for x, y in label.corners)
         clipped += any(abs(a - b) > 1 for a, b in zip(there, inside, strict=True))
-        (kept if inside[3] - inside[1] >= min_height else small).append(replace(label, box=inside, corners=corners))
+        fits = width >= 1 and height >= max(1.0, min_height)
+        (kept if fits else small).append(replace(label, box=inside, corners=corners))
     return Placed(tuple(kept), tuple(small), outside, clipped)
 
 

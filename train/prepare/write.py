@@ -117,7 +117,7 @@ def _remarks(settled: Settled, share: float) -> list[str]:
 
 
 def _write(entry: Entry, out: Path, settings: Settings, copier: Any, done: Prepared) -> bool:
-    """Write one picture with its labels and copies; False if it cannot be read."""
+    """Write one picture with its labels and copies; False if it cannot be read, or its labels are wrong."""
     from streamer.stills import load_picture
 
     try:
@@ -129,10 +129,12 @@ def _write(entry: Entry, out: Path, settings: Settings, copier: Any, done: Prepa
     at = placement(picture.shape[1], picture.shape[0], settings.input_size)
     placed = place_boxes(entry.labels, at, settings.min_height)
     done.clipped += placed.clipped
-    if placed.outside:
-        done.skipped.append(Skipped(entry.name, "object", f"{placed.outside} boxes lie outside the picture"))
+    if placed.outside:  # without them the picture would teach that a plate is background
+        reason = f"{placed.outside} boxes have no area in the picture: its labels are wrong"
+        done.skipped.append(Skipped(str(entry.path), "picture", reason))
+        return False
     if placed.small:
-        reason = f"{len(placed.small)} boxes are lower than {settings.min_height:g} pixels at this size; painted grey"
+        reason = f"{len(placed.small)} boxes are lower than {max(1, settings.min_height):g} pixels at this size; painted grey"
         done.skipped.append(Skipped(entry.name, "object", reason))
     square = paint_over(letterboxed(picture, at), placed.small, placed.kept)
     _save(out, split, entry.name, square, placed.kept, settings.corners)
@@ -187,5 +189,5 @@ def _demand_both(splits: Sequence[Split], done: Prepared, what: str) -> None:
         left_out = "".join(f"; left out: {count} x {reason}" for reason, count in reasons.most_common(3))
         raise UsageError(
             f"{what} has no picture to {' or '.join('train on' if m == 'train' else 'validate on' for m in missing)} "
-            f"({len(splits)} usable pictures); at least two groups are needed{left_out}"
+            f"({len(splits)} usable pictures); at least two groups are needed (vehicles, clips, sub-folders: collect --group-by){left_out}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from streamer import weights
 from train.reader.network import LATIN, OTHER
@@ -21,7 +21,7 @@ class ReaderTraining(BaseModel):
     model: str = "starter-reader"
     """A name of the manifest, a folder with inference.onnx, or an ONNX file: PP-OCRv6 small recognition, published or trained here."""
     letters: str = Field(default=LATIN, min_length=2)
-    """The alphabet; the published network must know each."""
+    """The alphabet: each character once, capitals; the network to start from must know them. What else plates show is OTHER."""
     steps: int = Field(default=3000, ge=1)
     batch: int = Field(default=24, ge=1)
     learning_rate: float = Field(default=8e-5, gt=0)
@@ -40,6 +40,14 @@ class ReaderTraining(BaseModel):
     workers: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+    @field_validator("letters")
+    @classmethod
+    def _once_each(cls, letters: str) -> str:
+        wrong = sorted({c for c in letters if letters.count(c) > 1 or c == OTHER or c.isspace() or c != c.upper()})
+        if wrong:
+            raise ValueError(f"each character once, no blanks, no lower case, no {OTHER}; wrong: {' '.join(map(repr, wrong))}")
+        return letters
 
     @property
     def alphabet(self) -> str:
