@@ -234,6 +234,8 @@ def test_a_sub_folder_is_a_group_unless_the_user_says_another(tmp_path: Path) ->
     assert groups == {"car1": ("my/car1", None), "car2": ("my/car2", "train"), "obj_train_data": ("", None), "val": ("", "val")}
     rows, _ = collect(tmp_path / "my", tmp_path / "n.jsonl", group_by=r"(\w)\.jpg$", source="me")
     assert {row.group for row in rows} == {"me:x", "me:y"}
+    rows, _ = collect(tmp_path / "my", tmp_path / "o.jsonl", group_by="picture")
+    assert {row.group for row in rows} == {""}
 
 
 @pytest.mark.parametrize("form", ["yolo", "voc", "coco"])

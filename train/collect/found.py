@@ -44,7 +44,8 @@ class Options:
     licence: str = ""
     region: str = ""
     group_by: str = ""
-    """Regular expression on the original name (else the path, relative to the manifest), or one of ``text``, ``folder``, ``source``."""
+    """Regular expression on the original name (else the path, relative to the manifest), or one of ``picture``, ``text``,
+    ``folder``, ``source``."""
     split: Split | None = None
     classes: tuple[str, ...] = ()
     """Names of the classes that are plates; empty: those that sound like it."""

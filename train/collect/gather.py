@@ -20,7 +20,7 @@ from train.manifest import Picture, Plate, read_manifest, write_manifest
 _WORKERS = 4
 _VIDEO_IN_NAME = re.compile(r"([^/\\]+\.(?:mp4|mkv|avi|mov|webm))[^/\\]*$", re.IGNORECASE)
 """Frames are often named after the video that they come from."""
-_WORDS = ("text", "folder", "source")
+_WORDS = ("picture", "text", "folder", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,8 @@ def _group(found: Found, options: Options, group_by: re.Pattern[str] | None, pat
         if match is None:
             return ""
         return f"{found.source or options.source}:{'/'.join(part for part in match.groups() if part) or match[0]}"
+    if options.group_by == "picture":
+        return ""
     if options.group_by == "text":
         return " ".join(sorted({mark.text for mark in found.marks if mark.text and "?" not in mark.text}))
     if options.group_by == "folder":

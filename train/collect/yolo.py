@@ -17,6 +17,7 @@ from train.collect.labels import Label, Problem, as_names, keypoints, label_file
 from train.manifest import Split
 
 _HOW = "a picture with a plate missing would teach the wrong thing"
+_SPLITS = ("train", "val", "valid", "test")
 Read = tuple[list[Label], list[Problem]]
 
 
@@ -48,7 +49,7 @@ def read_yolo(source: Path, options: Options) -> Iterator[Item]:
         else:
             where, missing = _name(one.picture, root), _name(label_file(one.picture), root)
             yield Skipped(where, "picture", f"has no label file {missing}; --backgrounds takes such pictures for empty ones")
-    folders = {place for place, _ in places if place.is_dir()} if data else {root}
+    folders = {place for place, _ in places if place.is_dir()} if any(map(data.get, _SPLITS)) else {root}
     yield from left_over(folders, set(files), set(read), root)
 
 
@@ -109,7 +110,7 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 def _places(root: Path, data: Mapping[str, Any], description: Path) -> Iterator[tuple[Path, Split | None]]:
     """Give the folders and lists of pictures of a data set, with the split that each says. Raises UsageError."""
-    splits = {name: data[name] for name in ("train", "val", "valid", "test") if data.get(name)}
+    splits = {name: data[name] for name in _SPLITS if data.get(name)}
     if not splits:
         yield (root / "images" if (root / "images").is_dir() else root), None
     for name, places in splits.items():

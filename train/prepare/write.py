@@ -189,5 +189,6 @@ def _demand_both(splits: Sequence[Split], done: Prepared, what: str) -> None:
         left_out = "".join(f"; left out: {count} x {reason}" for reason, count in reasons.most_common(3))
         raise UsageError(
             f"{what} has no picture to {' or '.join('train on' if m == 'train' else 'validate on' for m in missing)} "
-            f"({len(splits)} usable pictures); at least two groups are needed (vehicles, clips, sub-folders: collect --group-by){left_out}"
+            f"({len(splits)} usable pictures); at least two groups are needed: vehicles, clips, sub-folders; if one folder shows many "
+            f"vehicles, collect it again with --group-by picture{left_out}"
         )
