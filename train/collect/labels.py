@@ -142,11 +142,11 @@ def keypoints(data: Mapping[str, Any], where: str) -> tuple[int, int] | None:
             raise UsageError(f"{where}: kpt_shape is {other}; it must be a number of points, and 2 or 3: [4, 3]")
 
 
-def nameless(where: str, used: Iterable[int]) -> UsageError:
-    """Give the error of labels with several classes whose names nobody says."""
+def nameless(where: str, used: Iterable[int], more: str = "") -> UsageError:
+    """Give the error of labels with several classes whose names nobody says. ``more``: what else may be done."""
     return UsageError(
         f"{where}: its labels have the classes {', '.join(map(str, used))}; say what they are: classes.txt, a name a line, "
-        "the first for class 0, that of plates with the word plate in it"
+        f"the first for class 0{more}"
     )
 
 

@@ -76,7 +76,7 @@ def _plates(names: tuple[str, ...], read: Mapping[Path, Read], options: Options,
     if options.classes:  # nameless ones go by their numbers
         return {used[place] for place in plate_classes([str(number) for number in used], options.classes, where)}
     if len(used) > 1:
-        raise nameless(where, used)
+        raise nameless(where, used, ", that of plates with the word plate in it; or give the number of plates: --class")
     return set(used)
 
 
