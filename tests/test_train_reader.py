@@ -16,7 +16,7 @@ from train.manifest import Picture, Plate, write_manifest
 from train.reader.config import ReaderTraining, read_reader_training
 from train.reader.data import real_crops, synthetic_lines
 from train.reader.network import LATIN, OTHER, slice_onnx, to_onnx, trainable
-from train.reader.training import Progress, spell, train_reader
+from train.reader.training import Lines, Progress, classes_of, spell, train_reader
 
 DATA = Path(__file__).parent / "data"
 
@@ -113,6 +113,21 @@ def test_a_run_can_be_resumed_and_gives_a_reader_that_the_program_loads(tmp_path
     (crop,) = reader.read([load_picture(DATA / "crops" / "fa_00059.png")])
     assert crop is not None
     assert crop.text
+
+
+def test_what_the_alphabet_lacks_is_learned_as_another_character() -> None:
+    """Synthetic plates are drawn in A-Z and 0-9, whatever the alphabet of the reader."""
+    digits = ReaderTraining(letters="0123456789", real_share=0.0).alphabet
+    lines = iter(Lines(ReaderTraining(letters="0123456789", real_share=0.0), [], 0))
+    seen = [set(next(lines)[1]) for _ in range(4)]
+    assert set().union(*seen) <= set(range(1, 12))
+    assert spell(classes_of("1Ж2", digits), digits) == "1*2"
+
+
+@pytest.mark.parametrize("letters", ["ABA", "AB*", "aB", "A B"])
+def test_an_alphabet_with_a_mistake_is_refused(letters: str) -> None:
+    with pytest.raises(ValueError, match="each character once"):
+        ReaderTraining(letters=letters)
 
 
 def test_repeated_classes_are_one_character_unless_a_blank_parts_them() -> None:

@@ -15,7 +15,7 @@ from streamer.plates import fold
 from train.export.reader_settings import write_reader_settings
 from train.reader.config import ReaderTraining
 from train.reader.data import RealCrop, cut_loosely, real_crops, real_lines, synthetic_lines
-from train.reader.network import slice_onnx, to_onnx, trainable
+from train.reader.network import OTHER, slice_onnx, to_onnx, trainable
 from train.reader.views import WIDTH, Floats, to_input, whole
 
 CHECKPOINT = "checkpoint.pt"
@@ -62,7 +62,13 @@ class Lines:
             source = real if self.real and dice.random() < self.config.real_share else synthetic
             picture, text = next(source)
             if text:
-                yield picture, [self.config.alphabet.index(c) + 1 for c in text]
+                yield picture, classes_of(text, self.config.alphabet)
+
+
+def classes_of(text: str, alphabet: str) -> list[int]:
+    """Give the classes of a text; a character that is not in ``alphabet`` is of the class OTHER, which must be."""
+    other = alphabet.index(OTHER)
+    return [1 + (place if (place := alphabet.find(character)) >= 0 else other) for character in text]
 
 
 def collate(lines: list[tuple[Floats, list[int]]]) -> tuple[Any, Any, Any]:
