@@ -37,7 +37,7 @@ class Plate:
     corners: tuple[tuple[float, float], ...] | None = None
     """x, y of the four corners in pixels, from the plate's own top left one clockwise."""
     text: str | None = None
-    """Plate characters, A-Z and 0-9, lines joined; ``*`` stands for a character outside the alphabet. None: not known."""
+    """Plate characters, A-Z and 0-9 (and what collect --letters keeps), lines joined; ``*``: one outside the alphabet. None: not known."""
     legible: bool = True
     """False: a person looked and could not read it, which is not the same as an unknown text."""
     tags: tuple[str, ...] = ()
