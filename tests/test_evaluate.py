@@ -23,6 +23,7 @@ from train.evaluate.figures import Rate
 from train.evaluate.run import sides_of
 from train.evaluate.slices import plate_slices
 from train.manifest import Picture, Plate, write_manifest
+from train.settle import settle
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
@@ -94,7 +95,8 @@ def test_a_manifest_gives_the_same_as_a_table(tmp_path: Path) -> None:
     plate = Plate((1, 2, 31, 12), None, "AB1")
     write_manifest(tmp_path / "m.jsonl", [Picture("a.png", "0" * 64, 100, 40, source="x/y", region="GB", split="val", plates=(plate,))])
     assert load_samples([tmp_path / "m.jsonl"], "val").samples == load_samples([table]).samples
-    assert load_samples([tmp_path / "m.jsonl"], "train").samples == []
+    with pytest.raises(UsageError, match=r"no row has split train: rows have val \(1\); --split all"):
+        load_samples([tmp_path / "m.jsonl"], "train")
 
 
 def test_rows_say_what_cannot_be_seen(tmp_path: Path) -> None:
@@ -115,6 +117,32 @@ def test_tags_that_mean_nothing_are_named(tags: str, wrong: str, tmp_path: Path)
     write_manifest(tmp_path / "m.jsonl", [Picture("a.png", "0" * 64, 100, 40, tags=tuple(tags.split()))])
     with pytest.raises(UsageError, match=rf"m\.jsonl:1: .*{wrong}"):
         load_samples([tmp_path / "m.jsonl"])
+
+
+def test_rows_without_a_split_get_the_one_that_training_keeps_to(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    rows = [Picture("a.png", str(n) * 64, 100, 40, plates=(Plate((1, 2, 31, 12), None, f"AB{n}"),)) for n in range(10)]
+    write_manifest(tmp_path / "m.jsonl", rows)
+    held = {plate.text for row in settle([rows]).rows if row.split == "val" for plate in row.plates}
+    data = load_samples([tmp_path / "m.jsonl"], "val")
+    assert held == {sample.truths[0].text for sample in data.samples} != set()
+    assert data.left_out == {"rows of split train": 10 - len(held)}
+    assert "10 rows came without a split" in data.remarks[0]
+    whole = load_samples([tmp_path / "m.jsonl"])
+    assert (len(whole.samples), whole.left_out) == (10, {})
+    assert "--split val" in whole.remarks[0]
+
+
+def test_a_table_says_its_splits_or_is_measured_whole(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no row has split val: rows have none \(1\); --split all .*column named split"):
+        load_samples([labels(tmp_path, "file,text", "a.png,AB1")], "val")
+    data = load_samples([labels(tmp_path, "file,text,split", "a.png,AB1,val", "a.png,AB2,")], "val")
+    assert data.left_out == {"rows without a split": 1}
+
+
+def test_a_folder_is_sent_to_collect(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"is a folder; .*plate-train collect {tmp_path} --out"):
+        load_samples([tmp_path])
 
 
 # --- slices ---

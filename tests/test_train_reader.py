@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,9 +15,11 @@ from streamer.reader import build_reader
 from streamer.stills import load_picture
 from streamer.weights import resolve
 from train.manifest import Picture, Plate, write_manifest
+from train.reader.command import run_reader
 from train.reader.config import ReaderTraining, read_reader_training
-from train.reader.data import real_crops, synthetic_lines
+from train.reader.data import synthetic_lines
 from train.reader.network import LATIN, OTHER, slice_onnx, to_onnx, trainable
+from train.reader.real import RealPlates, load_real
 from train.reader.training import Lines, Progress, classes_of, spell, train_reader
 
 DATA = Path(__file__).parent / "data"
@@ -68,28 +72,73 @@ def test_a_letter_that_the_published_network_does_not_know_is_refused(published:
         slice_onnx(published, LATIN + "\ue000")
 
 
-def test_only_licensed_and_spellable_plates_of_the_split_are_taken(tmp_path: Path) -> None:
-    photo = next((DATA / "photos").glob("*.webp"))
-    (tmp_path / photo.name).write_bytes(photo.read_bytes())
+def row(file: str, text: str | None = "AB12", box: Any = (10.0, 10.0, 60.0, 30.0), **changes: Any) -> Picture:
+    """Give the row of a picture of 100 x 60 pixels with a plate in it."""
+    fields = {"licence": "MIT", "split": "train", "plates": (Plate(box, None, text),)} | changes
+    return Picture(file, changes.get("group", ""), 100, 60, **fields)
 
-    def row(**changes: object) -> Picture:
-        plate = Plate((10.0, 10.0, 60.0, 30.0), None, "AB12")
-        return Picture(
-            **{"file": photo.name, "sha256": "", "width": 100, "height": 100, "licence": "MIT", "split": "train", "plates": (plate,)}
-            | changes
-        )
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Holds a photograph (p.png), and a crop of two lines (two.png)."""
+    noise = np.random.default_rng(0).integers(0, 255, (60, 100, 3), np.uint8)
+    assert cv2.imwrite(str(tmp_path / "p.png"), noise)
+    noise[27:33] = 128
+    assert cv2.imwrite(str(tmp_path / "two.png"), noise)
+    return tmp_path
+
+
+def test_every_real_plate_is_used_or_counted_by_its_reason(folder: Path) -> None:
     rows = [
-        row(),
-        row(licence=""),
-        row(split="val"),
-        row(plates=(Plate((0.0, 0.0, 9.0, 9.0), None, "ÄB1"),)),
-        row(plates=(Plate(text="AB1"),)),
+        row("p.png"),
+        row("p.png", licence=""),
+        row("p.png", "CD34", split="val"),
+        row("p.png", split="test"),
+        row("p.png", "ÄB1"),
+        row("p.png", None),
+        row("p.png", plates=(Plate((0.0, 0.0, 9.0, 9.0), None, None, False),)),
+        row("p.png", box=None),
+        row("two.png", box=None, kind="crop"),
     ]
-    write_manifest(tmp_path / "m.jsonl", rows)
-    (crop,) = real_crops([tmp_path / "m.jsonl"], "train", LATIN)
-    assert crop.text == "AB12"
-    assert crop.box[2] - crop.box[0] == 50, "the plate itself, with room around it"
+    write_manifest(folder / "m.jsonl", rows)
+    found = load_real([folder / "m.jsonl"], LATIN)
+    assert [crop.text for crop in found.train] == ["AB12", "AB12"]
+    assert [crop.text for crop in found.val] == ["CD34"]
+    assert found.unlicensed == 1
+    x1, _, x2, _ = found.train[0].box
+    assert x2 - x1 == 50, "the plate itself, with room around it"
+    reasons = ("of the split test", "with a character outside the alphabet", "without a text", "that nobody could read", "without a box")
+    assert found.left_out == dict.fromkeys((*reasons, "of two lines"), 1)
+    licensed = load_real([folder / "m.jsonl"], LATIN, licensed=True)
+    assert len(licensed.train) == 1
+    assert licensed.left_out["of pictures without a licence"] == 1
+
+
+def test_own_crops_without_split_or_licence_train_and_validate(folder: Path) -> None:
+    write_manifest(folder / "m.jsonl", [row("p.png", licence="", split=None, group=f"car {n}") for n in range(10)])
+    found = load_real([folder / "m.jsonl"], LATIN)
+    assert len(found.train) + len(found.val) == 10
+    assert found.train
+    assert found.val
+    with pytest.raises(UsageError, match=r"m\.jsonl: gives no plate to train the reader on; left out: 10 of pictures without a licence"):
+        load_real([folder / "m.jsonl"], LATIN, licensed=True)
+
+
+def test_a_manifest_that_gives_nothing_is_named_beside_a_good_one(folder: Path) -> None:
+    write_manifest(folder / "good.jsonl", [row("p.png")])
+    write_manifest(folder / "bad.jsonl", [row("p.png", None), row("p.png", None)])
+    with pytest.raises(UsageError, match=r"bad\.jsonl: gives no plate .*left out: 2 without a text"):
+        load_real([folder / "good.jsonl", folder / "bad.jsonl"], LATIN)
+    write_manifest(folder / "held.jsonl", [row("p.png", split="val")])
+    with pytest.raises(UsageError, match="none trains"):
+        load_real([folder / "held.jsonl"], LATIN)
+
+
+def test_a_training_is_not_written_over(folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"run: holds a training already; go on with it by --resume"):
+        run_reader(ReaderTraining(), [folder / "m.jsonl"], folder / "run", resume=False, licensed=False)
 
 
 def test_synthetic_lines_repeat_and_workers_share_them_out() -> None:
@@ -105,9 +154,9 @@ def test_a_run_can_be_resumed_and_gives_a_reader_that_the_program_loads(tmp_path
     config = ReaderTraining(model=str(published), steps=1, batch=2, every=1, workers=0, threads=1, device="cpu", real_share=0.0)
     told: list[Progress] = []
     with pytest.raises(UsageError, match="nothing to resume"):
-        train_reader(config, [], tmp_path / "run", resume=True)
-    train_reader(config, [], tmp_path / "run", tell=told.append)
-    folder = train_reader(config.model_copy(update={"steps": 2}), [], tmp_path / "run", resume=True, tell=told.append)
+        train_reader(config, RealPlates(), tmp_path / "run", resume=True)
+    train_reader(config, RealPlates(), tmp_path / "run", tell=told.append)
+    folder = train_reader(config.model_copy(update={"steps": 2}), RealPlates(), tmp_path / "run", resume=True, tell=told.append)
     assert [progress.step for progress in told] == [1, 2]
     reader = build_reader(ReaderConfig(weights=str(folder), engine="onnxruntime", lines="gap"))
     (crop,) = reader.read([load_picture(DATA / "crops" / "fa_00059.png")])

@@ -39,7 +39,7 @@ def evaluate(
     against: Annotated[Path | None, typer.Option(metavar="F", help="A second configuration: both are measured, side by side.")] = None,
     detector: Annotated[list[str] | None, typer.Option(metavar="W", help="Weights by name or path; twice: side by side.")] = None,
     reader: Annotated[list[str] | None, typer.Option(metavar="W", help="Weights by name or path; twice: side by side.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all: which rows; those without a split get one as for training.")] = "all",
     only: Annotated[str | None, typer.Option(metavar="PART", help="detector, reader or end-to-end.")] = None,
     clips: Annotated[Path | None, typer.Option(metavar="F", help="CSV file with videos and the plates of their vehicles.")] = None,
     kind: Annotated[str | None, typer.Option(help="photo or crop: what the pictures of CSV files are that do not say it.")] = None,
@@ -52,12 +52,13 @@ def evaluate(
     from train.evaluate import command
     from train.evaluate.data import load_samples
     from train.evaluate.run import sides_of
+    from train.settle import chosen_split
 
-    sides = sides_of(config, against, detector or [], reader or [])
-    samples = load_samples(data, split, command.kind_of(kind))
+    sides, part = sides_of(config, against, detector or [], reader or []), chosen_split(split)
+    samples = load_samples(data, part, command.kind_of(kind))
     console = Console(soft_wrap=False)
     console = console if console.is_terminal else Console(width=command.PLAIN_WIDTH)
-    document = command.evaluate(sides, samples, data, split, clips, command.parts_of(only), console)
+    document = command.evaluate(sides, samples, data, part, clips, command.parts_of(only), console)
     command.conclude(sides, document, out, console, missed=missed)
 
 
@@ -114,10 +115,11 @@ def unboxed(
     add: Annotated[Path | None, typer.Option(metavar="F.csv", help="Add the boxes of a table that say y under keep.")] = None,
     detector: Annotated[str | None, typer.Option(metavar="W", help="Weights by name or path.")] = None,
     score: Annotated[float, typer.Option(min=0, max=1, help="Boxes with less are not shown.")] = 0.3,
-    split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all: which rows; those without a split get one as for training.")] = "all",
 ) -> None:
     """Find plates that the data do not box, for a person to look at; add those that are plates to the manifest."""
     from streamer.errors import UsageError
+    from train.settle import chosen_split
     from train.unboxed.command import run_add, run_find
 
     if (out is None) == (add is None):
@@ -125,7 +127,7 @@ def unboxed(
     if add is not None:
         run_add(manifest, add)
     elif out is not None:
-        run_find(manifest, out, detector, score, split)
+        run_find(manifest, out, detector, score, chosen_split(split))
 
 
 @app.command()
@@ -251,21 +253,15 @@ def reader(
     device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1 ...")] = None,
     threads: Annotated[int | None, typer.Option(metavar="N", help="CPU threads; 0: one per core.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same training.")] = None,
+    licensed: Annotated[bool, typer.Option("--licensed", help="Leave out pictures whose licence is not known.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last checkpoint in DIR.")] = False,
 ) -> None:
     """Fine-tune the reader on real plates and on synthetic ones that it draws meanwhile."""
-    from rich.console import Console
-
+    from train.reader.command import run_reader
     from train.reader.config import read_reader_training
-    from train.reader.training import train_reader
 
-    console = Console()
     changes = {"steps": steps, "model": model, "device": device, "threads": threads, "seed": seed}
-    settings = read_reader_training(config, **changes)
-    folder = train_reader(settings, data, out, resume=resume, tell=lambda progress: console.print(progress.line(settings.steps)))
-    console.print(
-        f"{folder}: written. Next: plate-train evaluate DATA --reader {folder}; plate-train export {folder} --calibrate DATA --out D"
-    )
+    run_reader(read_reader_training(config, **changes), data, out, resume=resume, licensed=licensed)
 
 
 @app.command()

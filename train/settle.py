@@ -29,7 +29,7 @@ class Settled:
     """Manifests whose rows all have a split."""
 
     manifests: tuple[tuple[Picture, ...], ...]
-    """As they came, in order."""
+    """In the order in which they came."""
     drawn: Counter[Split]
     """Rows that came without a split, by the one they got."""
     remarks: tuple[str, ...]
@@ -39,6 +39,13 @@ class Settled:
     def rows(self) -> tuple[Picture, ...]:
         """Those of all manifests."""
         return tuple(row for rows in self.manifests for row in rows)
+
+    def told(self) -> list[str]:
+        """Say how rows came to their splits."""
+        if not self.drawn:
+            return [*self.remarks]
+        drawn = f"{self.drawn.total()} rows came without a split; it is drawn by group, alike in all commands: {counted(self.drawn)}"
+        return [*self.remarks, drawn]
 
 
 def settle(manifests: Sequence[Sequence[Picture]], share: float = VAL) -> Settled:

@@ -36,6 +36,8 @@ def evaluate(
         for name, info in sorted(side.models.items()):
             console.print(f"{side.label}: {name} {info.name} {info.sha256[:12]}, {info.backend}", highlight=False, markup=False)
     show(console, sides)
+    for remark in data.remarks:
+        console.print(remark, highlight=False, markup=False)
     for reason, count in data.left_out.items():
         console.print(f"left out: {count} {reason}", highlight=False)
     document = report(sides, [*files, *([truth] if truth else [])], split, data.left_out)

@@ -25,7 +25,8 @@ from typing import Literal
 from streamer.errors import UsageError
 from streamer.plates import normalise
 from streamer.types import Box
-from train.manifest import PICTURE_TAGS, Kind, Picture, checked_tags, read_manifest
+from train.manifest import PICTURE_TAGS, Kind, Picture, Split, checked_tags, read_manifest
+from train.settle import Settled, settle
 
 Row = Mapping[str, str]
 Boxed = Literal["all", "some", "none"]
@@ -78,15 +79,39 @@ class Data:
     samples: list[Sample] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows and plates that cannot be used, by reason."""
+    remarks: list[str] = field(default_factory=list)
+    """For people: how rows came to their splits."""
 
 
-def load_samples(paths: Sequence[Path], split: str | None = None, kind: Kind | None = None) -> Data:
-    """Read manifests (.jsonl) and CSV files. ``kind``: of the rows that do not say it. Raises UsageError naming file and line."""
-    data = Data()
+def load_samples(paths: Sequence[Path], split: Split | None = None, kind: Kind | None = None) -> Data:
+    """Read the rows of a split (None: all) of manifests (.jsonl) and CSV files; what a manifest does not put into one, ``settle`` does.
+
+    ``kind``: of the rows that do not say it. Raises UsageError naming file and line, or if no row has that split.
+    """
+    data, seen = Data(), Counter[str]()
     for path in paths:
-        rows = _manifest_samples(path, split, data) if path.suffix == ".jsonl" else _table_samples(path, split, kind, data)
-        data.samples.extend(rows)
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; bring it into a manifest first: plate-train collect {path} --out plates.jsonl")
+    settled = settle([read_manifest(path) for path in paths if path.suffix == ".jsonl"])
+    manifests = iter(settled.manifests)
+    for path in paths:
+        table = path.suffix != ".jsonl"
+        data.samples.extend(_table_samples(path, split, kind, data, seen) if table else _samples(path, next(manifests), split, data, seen))
+    if split is not None:
+        _tell_splits(split, seen, settled, data)
+    elif {"train", "val"} <= {row.split for row in settled.rows}:
+        data.remarks.append("all rows are measured, those too that training learns from; --split val keeps to what it does not see")
     return data
+
+
+def _tell_splits(split: Split, seen: Counter[str], settled: Settled, data: Data) -> None:
+    """Say where the rows are that are not taken. Raises UsageError if all are elsewhere."""
+    if not seen[split]:
+        there = ", ".join(f"{name or 'none'} ({number})" for name, number in seen.most_common()) or "not even that: there are none"
+        hint = "; a CSV file says it in a column named split" if seen[""] else ""
+        raise UsageError(f"no row has split {split}: rows have {there}; --split all takes every row{hint}")
+    data.left_out.update({f"rows of split {name}" if name else "rows without a split": seen[name] for name in seen if name != split})
+    data.remarks += settled.told()
 
 
 def load_clips(path: Path) -> list[Clip]:
@@ -118,14 +143,19 @@ def comparable(text: str) -> str | None:
     return "".join(characters) or None
 
 
-def _manifest_samples(path: Path, split: str | None, data: Data) -> Iterator[Sample]:
-    for picture in read_manifest(path):
-        if split is not None and picture.split != split:
+def _samples(path: Path, rows: Sequence[Picture], split: Split | None, data: Data, seen: Counter[str]) -> Iterator[Sample]:
+    for picture in rows:
+        if not _wanted(picture.split or "", split, seen):
             continue
         file = path.parent / picture.file
         if not file.is_file():
             raise UsageError(f"{path}: there is no picture {file}; make the manifest anew with plate-train collect")
         yield _sample(file, picture, data)
+
+
+def _wanted(said: str, split: Split | None, seen: Counter[str]) -> bool:
+    seen[said] += 1
+    return split in (None, said)
 
 
 def _sample(file: Path, picture: Picture, data: Data) -> Sample:
@@ -166,13 +196,13 @@ def _texts(row: Row) -> list[str]:
     return [text for text in (row.get("plates") or row.get("text") or "").split("|") if text]
 
 
-def _table_samples(path: Path, split: str | None, kind: Kind | None, data: Data) -> Iterator[Sample]:
+def _table_samples(path: Path, split: Split | None, kind: Kind | None, data: Data, seen: Counter[str]) -> Iterator[Sample]:
     for line, row in _rows(path):
-        if split is not None and row.get("split") != split:
-            continue
         picture, where = path.parent / row["file"], f"{path}:{line}"
         if picture.suffix.lower() in VIDEOS:
             data.left_out["videos (give them with --clips)"] += 1
+            continue
+        if not _wanted(row.get("split", ""), split, seen):
             continue
         if not picture.is_file():
             raise UsageError(f"{where}: there is no picture {picture}")

@@ -14,8 +14,9 @@ from streamer.errors import UsageError
 from streamer.plates import fold
 from train.export.reader_settings import write_reader_settings
 from train.reader.config import ReaderTraining
-from train.reader.data import RealCrop, cut_loosely, real_crops, real_lines, synthetic_lines
+from train.reader.data import real_lines, synthetic_lines
 from train.reader.network import OTHER, slice_onnx, to_onnx, trainable
+from train.reader.real import RealCrop, RealPlates, cut_loosely
 from train.reader.views import WIDTH, Floats, to_input, whole
 
 CHECKPOINT = "checkpoint.pt"
@@ -32,7 +33,7 @@ class Progress:
     """Mean of late."""
     seconds_per_step: float
     folded: float | None = None
-    """Share of the validation crops that are right, 0 and O, 1 and I taken as equal; None: not measured at this step."""
+    """Share of the validation crops, of one line each, that are right with 0 and O, 1 and I taken as equal; None: not measured."""
 
     def line(self, steps: int) -> str:
         """Say it to a person."""
@@ -80,7 +81,7 @@ def collate(lines: list[tuple[Floats, list[int]]]) -> tuple[Any, Any, Any]:
 
 
 def train_reader(
-    config: ReaderTraining, manifests: list[Path], out: Path, *, resume: bool = False, tell: Callable[[Progress], None] | None = None
+    config: ReaderTraining, real: RealPlates, out: Path, *, resume: bool = False, tell: Callable[[Progress], None] | None = None
 ) -> Path:
     """Train and give the folder with ``inference.onnx`` and ``inference.yml``. ``tell`` gets a Progress now and then.
 
@@ -93,18 +94,17 @@ def train_reader(
         torch.set_num_threads(config.threads)
     run = _Run(config, out, resume=resume)
     out.mkdir(parents=True, exist_ok=True)
-    lines = Lines(config, real_crops(manifests, "train", config.alphabet), run.step * config.batch)
+    lines = Lines(config, real.train, run.step * config.batch)
     prefetch = 4 if config.workers else None
     loader = torch.utils.data.DataLoader(
         lines_dataset(lines), batch_size=config.batch, num_workers=config.workers, collate_fn=collate, prefetch_factor=prefetch
     )
-    validation = real_crops(manifests, "val", config.alphabet)
     begin, began, late, batches = run.step, time.monotonic(), 0.0, iter(loader)
     while run.step < config.steps:
         loss = run.learn(*next(batches))
         late = loss if run.step == begin + 1 else 0.98 * late + 0.02 * loss
         saving = run.step % config.every == 0 or run.step == config.steps
-        folded = run.save(validation) if saving else None
+        folded = run.save(real.val) if saving else None
         if tell and (saving or run.step % TELL_EVERY == 0):
             tell(Progress(run.step, late, (time.monotonic() - began) / (run.step - begin), folded))
     return out
@@ -188,7 +188,7 @@ def lines_dataset(lines: Lines) -> Any:
 
 
 def share_right(net: Any, crops: list[RealCrop], alphabet: str, device: str) -> float:
-    """Give the share of crops whose whole text is right, folded, cut once a little loosely, as one line."""
+    """Give the share of crops, each of one line, whose whole text is right, folded, cut once a little loosely."""
     import torch
 
     dice = np.random.default_rng(0)

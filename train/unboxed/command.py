@@ -30,9 +30,12 @@ def run_find(manifest: Path, out: Path, detector: str | None, least: float, spli
     console = Console()
     if (out / TABLE).exists():
         raise UsageError(f"{out / TABLE}: is there already, perhaps marked; name a new folder")
-    rows = [row for row in of_split(settle([read_manifest(manifest)]).rows, split) if row.kind == "photo"]
+    settled = settle([read_manifest(manifest)])
+    rows = [row for row in of_split(settled.rows, split) if row.kind == "photo"]
     if not rows:
         raise UsageError(f"{manifest}: has no photographs{f' of the split {split}' if split else ''}")
+    for remark in settled.told() if split else ():
+        _say(console, remark)
     found = list(_search(rows, manifest.parent, detector, least, console))
     out.mkdir(parents=True, exist_ok=True)
     write_suggestions(out / TABLE, [suggestion for suggestion, _ in found])
