@@ -16,8 +16,9 @@ from streamer import weights
 from streamer.errors import UsageError
 from streamer.types import Box, Detection
 from train.export.agreement import Tolerance, compare_boxes, compare_texts
+from train.export.card import card
 from train.export.command import chosen_forms, run_export
-from train.export.install import install
+from train.export.install import check_ready, install
 from train.export.onnx_layers import layers_of
 from train.export.pictures import read_samples
 from train.export.reader_settings import write_reader_settings
@@ -133,6 +134,15 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, weight: str, pictures: 
         chosen_forms("onnx,caffe")
 
 
+def test_the_card_says_what_the_table_said() -> None:
+    form = {"form": "onnx", "state": "same", "why": "", "files": ["a.onnx"], "megabytes": 6.05, "figures": {"mean_overlap": 0.99876}}
+    forms = [form | {"milliseconds": 12.34, "times_as_fast": 1.5}, form | {"files": [], "milliseconds": None, "times_as_fast": None}]
+    told = card({"weights": "best.pt", "size": 640, "threads": 0, "pictures": 48, "tolerance": {"pixels": 1.0}, "forms": forms})
+    assert "best.pt, compared with the original on 48 pictures (tolerance: pixels 1)" in told
+    assert "| onnx | `a.onnx` | 6.0 | same | mean overlap 0.9988 | 12.3 | 1.50 |" in told
+    assert "| onnx |  |  | same | mean overlap 0.9988 |  |  |" in told
+
+
 @pytest.fixture
 def reader(tmp_path: Path) -> Path:
     folder = tmp_path / "candidate"
@@ -182,8 +192,10 @@ def test_an_incomplete_or_telltale_candidate_is_not_installed(reader: Path, dire
     with pytest.raises(UsageError, match="a folder of this machine"):
         install(reader, "plate-reader", {}, directory=directory)
     (reader / "inference.json").unlink()
-    with pytest.raises(UsageError, match=r"inference.json: cannot be read"):
+    with pytest.raises(UsageError, match=r"lacks inference.json.* plate-train export .*candidate --calibrate DATA"):
         install(reader, "plate-reader", {}, directory=directory)
+    with pytest.raises(UsageError, match=r"a plate-layout is the \.onnx file of plate-train layout"):
+        check_ready(reader, "plate-layout", directory=directory)
     assert not (directory / "plate-reader").exists()
 
 

@@ -134,7 +134,7 @@ def unboxed(
 def promote(
     candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="Weights: a file, or a folder as training and export write it.")],
     on: Annotated[list[Path], typer.Option("--on", metavar="DATA", help="Manifests or CSV files to measure on, as for evaluate.")],
-    model: Annotated[str, typer.Option(help="plate-detector or plate-reader: which one it is to replace.")],
+    model: Annotated[str, typer.Option(help="plate-detector, plate-reader or plate-layout: which one it is to replace.")],
     margin: Annotated[float, typer.Option(min=0, help="Percentage points that it may lose on a slice.")] = 1.0,
     min_count: Annotated[int, typer.Option(min=1, help="Slices with fewer plates are shown, but do not decide.")] = 20,
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="F", help="Configuration of both.")] = None,
@@ -142,14 +142,20 @@ def promote(
     int8: Annotated[
         Path | None, typer.Option(metavar="F.xml", help="Of a detector: what export calibrated; it is measured, and ships too.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Only the rows of this split.")] = "val",
+    split: Annotated[str, typer.Option(help="train, val, test or all: which rows; those without a split get one as for training.")] = "val",
+    rendered: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Readers, layout: rendered plates besides; default: enough of each slice.")
+    ] = None,
+    allow_missing: Annotated[str, typer.Option(metavar="S,S", help="Of two-line,night,small,slanted: may have too few plates.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for evaluation.json and plots.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
 ) -> None:
     """Put new weights in the place of the current ones, if they lose on no slice that matters. Exit code 1: they do."""
     from train.promote import Request, command
+    from train.settle import chosen_split
 
-    request = Request(candidate, model, tuple(on), split, margin, min_count, config, candidate_config, int8)
+    allowed, part = tuple(name.strip() for name in allow_missing.split(",") if name.strip()), chosen_split(split)
+    request = Request(candidate, model, tuple(on), part, margin, min_count, config, candidate_config, int8, rendered, allowed)
     raise typer.Exit(command(request, out, dry_run=dry_run))
 
 

@@ -11,8 +11,9 @@ from rich.progress import track
 
 from streamer.errors import UsageError
 from train.evaluate.data import Data, load_clips
+from train.evaluate.rendered import Crop
 from train.evaluate.report import report, write
-from train.evaluate.run import EVERYTHING, Side, What, run
+from train.evaluate.run import EVERYTHING, Side, What, read_rendered, run
 from train.evaluate.show import list_misses, show, show_changes
 from train.manifest import Kind
 
@@ -21,9 +22,19 @@ PLAIN_WIDTH = 170
 
 
 def evaluate(
-    sides: Sequence[Side], data: Data, files: Sequence[Path], split: str | None, truth: Path | None, only: Sequence[What], console: Console
+    sides: Sequence[Side],
+    data: Data,
+    files: Sequence[Path],
+    split: str | None,
+    truth: Path | None,
+    only: Sequence[What],
+    console: Console,
+    rendered: Sequence[Crop] = (),
 ) -> dict[str, Any]:
-    """Measure each side, print the tables and give the report. Raises UsageError or what the models raise."""
+    """Measure each side, print the tables and give the report; ``rendered``: plates that readers are measured on besides.
+
+    Raises UsageError or what the models raise.
+    """
     known_clips = load_clips(truth) if truth is not None else []
     progress = Console(stderr=True)
 
@@ -32,6 +43,8 @@ def evaluate(
 
     for side in sides:
         run(side, data.samples, known_clips, only, shown)
+        if rendered:
+            read_rendered(side, rendered, shown)
     for side in sides:
         for name, info in sorted(side.models.items()):
             console.print(f"{side.label}: {name} {info.name} {info.sha256[:12]}, {info.backend}", highlight=False, markup=False)

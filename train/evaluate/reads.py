@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamer.plates import fold
-from streamer.types import PlateRead
+from streamer.types import Image, PlateRead
 from train.evaluate.curves import Answer, calibration
 from train.evaluate.data import Sample, Truth
 from train.evaluate.figures import ALL, Miss, Part, Tally
@@ -28,6 +28,8 @@ class Read:
     """Width and height of the plate, pixels."""
     brightness: float
     """Mean of the crop, 0..255."""
+    picture: Image | None = None
+    """To show what came out wrong, if it is in no file; uint8 (h, w, 3) BGR."""
 
 
 def plain(text: str) -> str:
@@ -64,9 +66,9 @@ def measure(reads: Sequence[Read], ms_per_crop: float, cpu_ms_per_crop: float = 
             confusions.update(pairs(truth, given))
         part.items.append({"file": str(read.sample.path), "truth": read.truth.text, "given": given, "score": score, "right": good})
         if not good:
-            part.misses.append(
-                Miss("misread", read.sample.source, str(read.sample.path), read.truth.text, given or "nothing", score, read.truth.box)
-            )
+            sample, text = read.sample, read.truth.text
+            place = None if read.picture is not None else read.truth.box
+            part.misses.append(Miss("misread", sample.source, str(sample.path), text, given or "nothing", score, place, (), read.picture))
     part.slices = tally.slices()
     if ALL in part.slices:
         part.slices[ALL].values |= {"ms_per_crop": ms_per_crop, "cpu_ms_per_crop": cpu_ms_per_crop}

@@ -17,6 +17,7 @@ from streamer.types import Detection, Image, ModelInfo, Passage
 from train.evaluate import boxes, clips, photographs, reads
 from train.evaluate.data import Clip, Sample, Truth
 from train.evaluate.figures import Part
+from train.evaluate.rendered import Crop
 
 What = Literal["detector", "reader", "end-to-end"]
 EVERYTHING: tuple[What, ...] = ("detector", "reader", "end-to-end")
@@ -111,16 +112,27 @@ def _reader(side: Side, samples: Sequence[Sample], track: Track) -> None:
     crops = [(sample, truth) for sample in samples if sample.kind == "crop" for truth in sample.truths if truth.text]
     if not crops:
         crops = [(sample, truth) for sample in samples for truth in sample.truths if truth.text and truth.box]
-    if not crops:
-        return
+    if crops:
+        side.parts["reader"] = _read(side, crops, lambda number: _crop(*crops[number]), track(crops, f"{side.label}: crops"))
+
+
+def read_rendered(side: Side, crops: Sequence[Crop], track: Track) -> None:
+    """Measure a reader on rendered plates: the part ``rendered``."""
+    known = [(crop.sample, crop.truth) for crop in crops]
+    side.parts["rendered"] = _read(side, known, lambda number: crops[number].image, track(known, f"{side.label}: rendered"), keep=True)
+
+
+def _read(
+    side: Side, crops: Sequence[tuple[Sample, Truth]], picture_of: Callable[[int], Image], shown: Iterable[Any], *, keep: bool = False
+) -> Part:
     from streamer.reader import build_reader
 
     reader = build_reader(side.config.reader)
     side.models["reader"] = reader.info
     done: list[reads.Read] = []
     wall, cpu = [], 0.0
-    for chunk in _chunks(track(crops, f"{side.label}: crops"), CROPS):
-        pictures = [_crop(sample, truth) for sample, truth in chunk]
+    for chunk in _chunks(shown, CROPS):
+        pictures = [picture_of(len(done) + place) for place in range(len(chunk))]
         if not done:
             reader.read(pictures[:1])  # the first call makes things ready
         begin, used = time.perf_counter(), time.process_time()
@@ -129,9 +141,9 @@ def _reader(side: Side, samples: Sequence[Sample], track: Track) -> None:
         cpu += time.process_time() - used
         for (sample, truth), picture, text in zip(chunk, pictures, texts, strict=True):
             size = (truth.box.width, truth.box.height) if truth.box else (float(picture.shape[1]), float(picture.shape[0]))
-            done.append(reads.Read(sample, truth, text, size, float(picture.mean())))
+            done.append(reads.Read(sample, truth, text, size, float(picture.mean()), picture if keep else None))
     # The median: where other work runs beside it, single calls wait for a core.
-    side.parts["reader"] = reads.measure(done, 1000 * statistics.median(wall), 1000 * cpu / len(crops))
+    return reads.measure(done, 1000 * statistics.median(wall), 1000 * cpu / len(crops))
 
 
 def _crop(sample: Sample, truth: Truth) -> Image:

@@ -27,6 +27,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
         ("CPU ms", "cpu_ms_per_crop", 1.0),
     ),
+    "rendered": (
+        ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
+        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
+        ("CPU ms", "cpu_ms_per_crop", 1.0),
+    ),
     "photographs": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("best folded", "best_folded", _RATES), ("given", "given", _RATES),
         ("silent", "silent", _RATES),
@@ -36,7 +41,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("wrong of given", "wrong", _RATES), ("once", "once", _RATES), ("other texts / vehicle", "extra", 1.0),
     ),
 }  # fmt: skip
-LEADING = {"detector": "recall_50", "reader": "folded", "photographs": "folded", "clips": "folded"}
+LEADING = {"detector": "recall_50", "reader": "folded", "rendered": "folded", "photographs": "folded", "clips": "folded"}
 """The rate that a part is judged by: its interval is shown, and its difference."""
 ABSTAIN_SHOWN = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 _SHOWN_CONFUSIONS = 12
@@ -137,12 +142,14 @@ def show_changes(console: Console, differences: Mapping[str, Any]) -> None:
 
 
 def list_misses(console: Console, sides: Iterable[Side]) -> None:
-    """Print what came out wrong, by kind and source."""
+    """Print what came out wrong, by kind and source; of rendered plates only how many: nobody can look at a file of theirs."""
     for side in sides:
-        for miss in sorted((m for part in side.parts.values() for m in part.misses), key=order):
+        for miss in sorted((m for name, part in side.parts.items() if name != "rendered" for m in part.misses), key=order):
             score = "" if miss.score is None else f" ({miss.score:.2f})"
             text = f"{miss.what}: {miss.file}: {miss.truth or 'no plate'}, given {miss.given}{score}"
             console.print(f"{side.label}: {text}" if side.label != "weights" else text, markup=False, highlight=False, soft_wrap=True)
+        if (rendered := side.parts.get("rendered")) and rendered.misses:
+            console.print(f"{side.label}: misread: {len(rendered.misses)} rendered plates; with --out on contact sheets", highlight=False)
 
 
 def order(miss: Miss) -> tuple[str, str, str]:

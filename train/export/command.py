@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.errors import StreamerError, UsageError
 from train.export.agreement import Tolerance
+from train.export.card import CARD, card
 from train.export.form import FORMS, Model, Run
 from train.export.pictures import read_samples
 from train.export.speed import milliseconds
@@ -59,7 +60,7 @@ def run_export(
     tolerance: Tolerance,
     console: Console,
 ) -> bool:
-    """Write the forms of a detector (.pt) or reader (folder) into ``out``, with ``export.json``; say whether all agree.
+    """Write the forms of a detector (.pt) or reader (folder) into ``out``, with ``export.json`` and ``card.md``; say whether all agree.
 
     Files of a form whose answers differ by more than the tolerance are removed. Raises UsageError if ``weights`` is neither,
     or if there are no pictures.
@@ -80,12 +81,14 @@ def run_export(
     shutil.rmtree(out / ".export", ignore_errors=True)
     report = {
         "weights": weights.name,
-        "size": size,
+        "size": None if weights.is_dir() else size,
         "threads": threads,
+        "pictures": len(model.pictures),
         "tolerance": asdict(tolerance),
         "forms": [asdict(o) for o in outcomes],
     }
     (out / "export.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    (out / CARD).write_text(card(report), "utf-8")
     _show(outcomes, weights, console)
     return all(outcome.state not in ("differs", "failed") for outcome in outcomes)
 

@@ -20,6 +20,12 @@ READER = ("inference.onnx", "inference.yml", "inference.json", "inference.pdipar
 _READER_INT8 = tuple(str(Path(INT8).with_suffix(suffix)) for suffix in (".xml", ".bin"))
 """Of a reader that was calibrated, besides: what OpenVINO runs."""
 _MOST_BYTES = 45_000_000
+_WHAT = {
+    "detector": "the .pt file of plate-train detector (OUT/weights/best.pt)",
+    "reader": "a folder of plate-train export",
+    "layout": "the .onnx file of plate-train layout (OUT/plate-layout.onnx)",
+}
+"""What may take the place of the models plate-KIND."""
 
 
 def install(
@@ -35,18 +41,7 @@ def install(
     path = directory / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
     contents = _contents(candidate, name, int8)
-    _refuse_paths(contents)
-    entries: list[dict[str, Any]] = [
-        {"target": target, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "licence": LICENCE}
-        for target, content in sorted(contents.items())
-    ]
-    others = [entry for entry in manifest.get("shipped", ()) if not entry["target"].startswith(f"{name}/")]
-    manifest["shipped"] = others + entries
-    total = sum(entry["size"] for entry in manifest["shipped"])
-    if total > _MOST_BYTES:
-        raise UsageError(
-            f"{candidate}: what ships would come to {total / 1e6:.0f} MB, more than {_MOST_BYTES / 1e6:.0f}; use a smaller network"
-        )
+    entries, total = _entries(contents, manifest, candidate, name)
     _name(manifest, name, measured, candidate, int8=int8 is not None)
     for target, content in contents.items():
         write_atomically(directory / target, content)
@@ -60,7 +55,34 @@ def install(
     ]
 
 
+def check_ready(candidate: Path, name: str, *, int8: Path | None = None, directory: Path | None = None) -> None:
+    """Raise the UsageError that ``install`` would raise, before time goes into measuring; nothing is written."""
+    manifest: dict[str, Any] = json.loads(((directory or weights_directory()) / "manifest.json").read_text("utf-8"))
+    _entries(_contents(candidate, name, int8), manifest, candidate, name)
+
+
+def _entries(contents: Mapping[str, bytes], manifest: dict[str, Any], candidate: Path, name: str) -> tuple[list[dict[str, Any]], int]:
+    """Put the files into the manifest; gives their entries, and the bytes that ship in all."""
+    _refuse_paths(contents)
+    entries = [
+        {"target": target, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "licence": LICENCE}
+        for target, content in sorted(contents.items())
+    ]
+    others = [entry for entry in manifest.get("shipped", ()) if not entry["target"].startswith(f"{name}/")]
+    manifest["shipped"] = others + entries
+    total = sum(entry["size"] for entry in manifest["shipped"])
+    if total > _MOST_BYTES:
+        raise UsageError(
+            f"{candidate}: what ships would come to {total / 1e6:.0f} MB, more than {_MOST_BYTES / 1e6:.0f}; use a smaller network"
+        )
+    return entries, total
+
+
 def _contents(candidate: Path, name: str, int8: Path | None) -> dict[str, bytes]:
+    kind = "reader" if candidate.is_dir() else "layout" if candidate.suffix == ".onnx" else "detector"
+    wanted = name.removeprefix("plate-")
+    if wanted in _WHAT and wanted != kind:
+        raise UsageError(f"{candidate}: a {name} is {_WHAT[wanted]}")
     if candidate.is_dir():
         return _reader(candidate, name)
     if candidate.suffix == ".onnx":
@@ -81,6 +103,11 @@ def _detector(checkpoint: Path, name: str, int8: Path | None) -> dict[str, bytes
 
 def _reader(folder: Path, name: str) -> dict[str, bytes]:
     files = READER + (_READER_INT8 if (folder / INT8).is_file() else ())
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        raise UsageError(
+            f"{folder}: lacks {', '.join(missing)}, without which no reader ships; run "
+            f"plate-train export {folder} --calibrate DATA --out export, then promote the folder export"
+        )
     return {f"{name}/{file}": _read(folder / file) for file in files}
 
 
