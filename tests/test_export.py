@@ -165,14 +165,15 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_a_reader_becomes_what_ships(reader: Path, directory: Path) -> None:
+    measured = {"reader": {"plates": 90, "folded": 97.5, "slices": {"night": {"plates": 20}}}}
     for _ in range(2):
-        lines = install(reader, "plate-reader", {"folded": 97.5}, directory=directory)
-    assert any("folded: 97.5" in line for line in lines)
+        lines = install(reader, "plate-reader", measured, directory=directory)
+    assert "  reader: plates 90, folded 97.5, slices (night (plates 20))" in lines
     assert weights.resolve("plate-reader", prefer="paddle", directory=directory) == directory / "plate-reader"
     manifest = json.loads((directory / "manifest.json").read_text())
     assert [entry["target"] for entry in manifest["shipped"]][:2] == ["other/x.pt", "plate-reader/inference.json"]
     assert len(manifest["shipped"]) == 5
-    assert manifest["models"]["plate-reader"]["measured"] == {"folded": 97.5}
+    assert manifest["models"]["plate-reader"]["measured"] == measured
     assert "package" not in manifest["models"]["plate-reader"]
 
 

@@ -51,8 +51,15 @@ def install(
     write_atomically(path, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
     return [f"{e['target']}  {e['size'] / 1e6:.1f} MB  sha256 {e['sha256']}" for e in entries] + [
         f"{total / 1e6:.1f} MB ship in all. Now: plate-streamer weights fetch, commit weights/, and in weights/README.md under {name}:",
-        *(f"  {key}: {value}" for key, value in measured.items()),
+        *(f"  {key}: {_words(value)}" for key, value in measured.items()),
     ]
+
+
+def _words(value: Any) -> str:
+    """Give figures as a model card says them."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{key} ({_words(v)})" if isinstance(v, Mapping) else f"{key.replace('_', ' ')} {v}" for key, v in value.items())
 
 
 def check_ready(candidate: Path, name: str, *, int8: Path | None = None, directory: Path | None = None) -> None:
