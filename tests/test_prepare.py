@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from streamer.errors import UsageError
 from train.augment import Augment
-from train.manifest import Picture, Plate, Split
+from train.evaluate.data import load_samples
+from train.manifest import Picture, Plate, Split, write_manifest
 from train.prepare import CHARACTERS, Prepared, Settings, prepare
 from train.split import assign, divide
 from train.synth.config import SynthConfig
@@ -122,6 +123,24 @@ def test_one_group_cannot_be_split(tmp_path: Path) -> None:
     rows = [picture(tmp_path, f"{letter}.png", group="one") for letter in "abc"]
     with pytest.raises(UsageError, match=r"no picture to validate on .*two groups"):
         made(rows, tmp_path)
+
+
+def test_what_prepare_trains_on_evaluate_does_not_measure(tmp_path: Path) -> None:
+    """Though some rows are of no use for a detector, and others are left out for their licence."""
+    rows = [picture(tmp_path, f"{n}.png", (10, 10, 90, 50), licence="MIT" if n % 2 else "") for n in range(10)]
+    rows += [picture(tmp_path, f"{n}.png", plates=(Plate(text="AB12"),)) for n in range(10, 20)]
+    write_manifest(tmp_path / "m.jsonl", rows)
+    held = {sample.path.stem for sample in load_samples([tmp_path / "m.jsonl"], "val").samples}
+    assert held
+    done = made(rows, tmp_path, licensed=True)
+    trained = {path.stem.split("_")[0] for path in (tmp_path / "out" / "images" / "train").iterdir()}
+    assert trained.isdisjoint(held)
+    assert done.pictures.total() == 5
+
+
+def test_a_share_below_that_of_the_other_commands_is_warned_of(tmp_path: Path) -> None:
+    rows = [picture(tmp_path, f"{n}.png", (10, 10, 90, 50)) for n in range(3)]
+    assert "their figures would count" in " ".join(made(rows, tmp_path, val=0.1).remarks)
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"input_size": 100}, "multiple of 32"), ({"val": 1.5}, "between 0 and 1")])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal, get_args
 
 from streamer.errors import UsageError
@@ -51,9 +52,9 @@ class Settled:
 def settle(manifests: Sequence[Sequence[Picture]], share: float = VAL) -> Settled:
     """Give each row a split: its own, else that of its group, else one that is drawn as ``train.split.assign`` says.
 
-    Each ``Sort`` is drawn for itself, so that every command has something to validate on. If all splits were given and none is
-    ``val``, the training groups of all manifests are divided anew: those of boxed photographs where none of these validates, those
-    of crops where nothing does. ``share``: of the groups that validate, 0..1.
+    Each ``Sort``, with a licence and without, is drawn for itself, so that every command has something to validate on. If all
+    splits were given and none is ``val``, the training groups of all manifests are divided anew: those of boxed photographs where
+    none of these validates, those of crops where nothing does. ``share``: of the groups that validate, 0..1.
     """
     remarks: list[str] = []
     settled = [_of_manifest(rows, share, remarks) for rows in manifests]
@@ -92,8 +93,8 @@ def group_of(row: Picture) -> str:
 
 def _of_manifest(rows: Sequence[Picture], share: float, remarks: list[str]) -> list[Picture]:
     settled = list(rows)
-    for sort in get_args(Sort):
-        places = _places(settled, sort)
+    for sort, licensed in product(get_args(Sort), (True, False)):
+        places = [place for place in _places(settled, sort) if bool(settled[place].licence) == licensed]
         if all(settled[place].split for place in places):
             continue
         known = _known(settled)  # a crop follows the photograph of its vehicle
