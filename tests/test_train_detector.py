@@ -230,6 +230,7 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     assert "epoch 2 of 2: 1 of 1 batches" in told
     assert re.search(r"precision.*recall.*mAP50.*mAP50-95", told)
     assert f"detector.weights: {trained.weights}" in told
+    assert f"next: plate-train collect {run / 'data' / 'data.yaml'} --format yolo --out {run / 'plates.jsonl'}" in told
     detector = build_detector(DetectorConfig(weights=str(trained.weights), input_size=64))
     assert len(detector.detect([cv2.imread(str(next(source.glob("*.webp"))))])) == 1
     with pytest.raises(UsageError, match="this training is finished"):
