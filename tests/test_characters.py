@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from streamer.config import ReaderConfig
+from streamer.config import DetectorConfig, ReaderConfig
+from streamer.detector import build_detector
 from streamer.errors import UsageError, WeightsError
 from streamer.reader import CharacterReader, build_reader
 from streamer.reader.characternet import described
@@ -148,23 +152,34 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_same_is_read_from_every_kind_of_file(checkpoint: Path, data: Path) -> None:
-    from streamer.detector.export import export
+@pytest.mark.timeout(600)
+def test_the_same_is_read_from_every_kind_of_file(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     from streamer.stills import load_picture
+    from train.export.agreement import Tolerance
+    from train.export.command import run_export
 
-    export(checkpoint, checkpoint.parent, 96)
+    forms, settings = ["onnx", "openvino", "tensorrt"], {"size": 640, "threads": 2, "tolerance": Tolerance()}
+    assert run_export(checkpoint, tmp_path, forms, [data / "crops"], console=Console(quiet=True), **settings)  # type: ignore[arg-type]
+    rows = json.loads((tmp_path / "export.json").read_text())["forms"]
+    assert [row["state"] for row in rows] == ["original", "same", "same", "skipped"]
+    shutil.copy(checkpoint, tmp_path)
     crops = [load_picture(path) for path in sorted((data / "crops").glob("*.png"))]
     outputs = []
     for suffix, backend in ((".pt", "torch"), (".onnx", "openvino"), (".xml", "openvino")):
-        built = build_reader(ReaderConfig(engine="characters", weights=str(checkpoint.with_suffix(suffix)), threads=2))
+        built = build_reader(ReaderConfig(engine="characters", weights=str(tmp_path / f"characters{suffix}"), threads=2))
         assert isinstance(built, CharacterReader)
         assert (built.info.name, built.info.backend.split()[0]) == ("characters", backend)
-        outputs.append(built._net.run([network_input(crop, 96) for crop in crops]))
+        outputs.append(built.outputs(crops))
         assert len(built.read(crops)) == len(crops)
     for other in outputs[1:]:
         for one, two in zip(outputs[0], other, strict=True):
             assert one.shape[0] == 40
             np.testing.assert_allclose(one, two, rtol=2e-2, atol=2e-2)
+
+
+def test_a_detector_of_characters_is_refused_as_one_of_plates_and_told_what_it_is(checkpoint: Path) -> None:
+    with pytest.raises(WeightsError, match=r"knows 36 classes.*engine: characters, weights: .*characters\.pt"):
+        build_detector(DetectorConfig(weights=str(checkpoint), backend="torch", input_size=96))
 
 
 def test_the_usual_reader_is_no_character_detector() -> None:

@@ -1,4 +1,4 @@
-"""A YOLOv8 checkpoint to ONNX and OpenVINO: ``python -m streamer.detector.export CHECKPOINT FOLDER [tensorrt SIZE]``.
+"""A YOLOv8 checkpoint to ONNX and OpenVINO: ``python -m streamer.detector.export CHECKPOINT FOLDER [[tensorrt] SIZE]``.
 
 A program of its own, because ultralytics brings torch along and reads its settings from the environment at import.
 A checkpoint is a pickle, which torch's safe mode keeps from running what it likes; still, export only what you trust.
@@ -42,7 +42,10 @@ def quiet_ultralytics(settings: Path) -> Iterator[None]:
 
 
 def export(checkpoint: Path, folder: Path, size: int = 640) -> None:
-    """Write ``NAME.onnx``, ``NAME.xml`` and ``NAME.bin`` (f32, any batch and any size in multiples of 32) into ``folder``."""
+    """Write ``NAME.onnx``, ``NAME.xml`` and ``NAME.bin`` (f32, any batch and any size in multiples of 32) into ``folder``.
+
+    ``size``: that it was trained with, pixels; the files say it.
+    """
     with tempfile.TemporaryDirectory(prefix="plate-streamer-") as temporary, quiet_ultralytics(Path(temporary)):
         work = Path(temporary)
         from ultralytics.models import YOLO
@@ -52,8 +55,16 @@ def export(checkpoint: Path, folder: Path, size: int = 640) -> None:
         onnx = Path(YOLO(copy).export(format="onnx", imgsz=size, dynamic=True, simplify=False, device="cpu"))
         openvino = Path(YOLO(copy).export(format="openvino", imgsz=size, dynamic=True, device="cpu"))
         shutil.copyfile(onnx, folder / f"{checkpoint.stem}.onnx")
-        for suffix in (".xml", ".bin"):
-            shutil.copyfile(openvino / f"{checkpoint.stem}{suffix}", folder / f"{checkpoint.stem}{suffix}")
+        _with_size(openvino / f"{checkpoint.stem}.xml", folder / f"{checkpoint.stem}.xml", size)
+
+
+def _with_size(source: Path, target: Path, size: int) -> None:
+    """Write an OpenVINO model that says its size itself: ultralytics says it in a file of the same name beside each."""
+    import openvino
+
+    model = openvino.Core().read_model(source)
+    model.set_rt_info(str(size), ["model_info", "imgsz"])
+    openvino.save_model(model, target, compress_to_fp16=False)
 
 
 def export_engine(checkpoint: Path, folder: Path, size: int) -> None:
@@ -71,4 +82,4 @@ if __name__ == "__main__":
     if sys.argv[3:4] == ["tensorrt"]:
         export_engine(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[4]))
     else:
-        export(Path(sys.argv[1]), Path(sys.argv[2]))
+        export(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:4]))

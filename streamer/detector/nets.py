@@ -57,8 +57,18 @@ def checked(raw: Any, path: Path) -> RawBoxes:
     if raw.ndim != 2 or raw.shape[0] < 5 or raw.shape[1] < raw.shape[0]:
         raise WeightsError(f"{path}: gives {raw.shape}, not (5, anchors): not a YOLOv8 detector without built-in suppression")
     if raw.shape[0] != 5:
-        raise WeightsError(f"{path}: knows {raw.shape[0] - 4} classes; a plate detector has exactly one")
+        raise WeightsError(f"{path}: {_other_than_plates(raw, path)}")
     return np.asarray(raw, dtype=np.float32)
+
+
+def _other_than_plates(raw: Any, path: Path) -> str:
+    """Say what a network does whose output has more than a box and a score: scores lie in 0..1, keypoints anywhere in the picture."""
+    if raw[5:].min() < 0 or raw[5:].max() > 1:
+        return "finds corners or other keypoints besides boxes, which nothing here uses; train or name a detector of boxes only"
+    return (
+        f"knows {raw.shape[0] - 4} classes; a plate detector has exactly one. One of characters is a reader, in the configuration that a "
+        f"program is given by --config, for measuring too: reader: {{engine: characters, weights: {path}}}"
+    )
 
 
 def by_shape(pictures: Sequence[Image]) -> dict[Shape, list[int]]:

@@ -49,7 +49,7 @@ def described(names: Any, size: Any, path: Path, *, fixed: bool = False) -> Desc
     if not any(plates):
         shown = ", ".join(map(str, ordered[:5]))
         raise WeightsError(f"{path}: its classes ({shown}) are no characters; reader.engine characters needs a character detector")
-    return Described(plates, max(size) if isinstance(size, Sequence) else int(size), fixed)
+    return Described(plates, max(size) if isinstance(size, list | tuple) else int(size), fixed)
 
 
 def _of_onnx(path: Path) -> Described:
@@ -69,11 +69,12 @@ def _of_openvino(path: Path) -> Described:
     root = ElementTree.parse(path).getroot()  # noqa: S314 - a file of the user's own, which OpenVINO parses too
     beside = path.parent / "metadata.yaml"
     said = yaml.safe_load(beside.read_text("utf-8")) if beside.is_file() else {}
-    labels = root.find("rt_info/model_info/labels")
+    labels, own = root.find("rt_info/model_info/labels"), root.find("rt_info/model_info/imgsz")
     names = said.get("names") or ([] if labels is None else labels.get("value", "").split())
     shape = root.find("layers/layer[@type='Parameter']/data")
     sides = [int(side) for side in (shape.get("shape", "") if shape is not None else "").split(",")[2:] if side.strip().isdecimal()]
-    return described(names, said.get("imgsz") or max([*sides, 0]) or INPUT_SIZE, path, fixed=len(sides) == 2)
+    size = said.get("imgsz") if own is None else own.get("value")
+    return described(names, size or max([*sides, 0]) or INPUT_SIZE, path, fixed=len(sides) == 2)
 
 
 class TorchNet:

@@ -78,11 +78,18 @@ class CharacterReader:
         """
         demand_pictures(crops)
         filled = [index for index, crop in enumerate(crops) if crop.size]
-        outputs = self._net.run([network_input(crops[index], self._size, fixed=self._fixed) for index in filled])
         reads: list[PlateRead | None] = [None] * len(crops)
-        for index, raw in zip(filled, outputs, strict=True):
-            reads[index] = plate_of(rows_of(found(raw, self._names)))
+        for index, raw in zip(filled, self.outputs([crops[index] for index in filled]), strict=True):
+            reads[index] = self.read_of(raw)
         return reads
+
+    def outputs(self, crops: Sequence[Image]) -> list[Floats]:
+        """Give what the network says of each crop, none of which may be empty: see ``found``."""
+        return self._net.run([network_input(crop, self._size, fixed=self._fixed) for crop in crops])
+
+    def read_of(self, raw: Floats) -> PlateRead | None:
+        """Give the read that one of ``outputs`` amounts to; None without a character."""
+        return plate_of(rows_of(found(raw, self._names)))
 
 
 def network_input(crop: Image, size: int, *, fixed: bool = False) -> Image:

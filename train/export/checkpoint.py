@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,6 +14,27 @@ from streamer.errors import UsageError
 KEPT = ("model", "train_args", "version", "license")
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a checkpoint is."""
+
+    names: tuple[str, ...]
+    """Classes, in the order of their numbers."""
+    corners: bool
+    """Whether it finds keypoints."""
+    size: int
+    """Longest side of the pictures that it was trained with, pixels."""
+
+
+def about(checkpoint: Path) -> About:
+    """Say what a checkpoint is. Raises UsageError if it cannot be loaded."""
+    with tempfile.TemporaryDirectory(prefix="plate-train-") as settings, quiet_ultralytics(Path(settings)):
+        content, model = _load(checkpoint)
+    names = tuple(str(name) for _, name in sorted(model.names.items()))
+    arguments = dict(getattr(model, "args", None) or {}) | dict(content.get("train_args") or {})
+    return About(names, hasattr(model, "kpt_shape"), int(arguments.get("imgsz") or 640))
+
+
 def shippable(checkpoint: Path) -> bytes:
     """Give the bytes of a checkpoint to ship; the same for the same weights. Raises UsageError if it cannot be loaded.
 
@@ -20,13 +42,8 @@ def shippable(checkpoint: Path) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="plate-train-") as settings, quiet_ultralytics(Path(settings)):
         import torch
-        from ultralytics.utils.patches import torch_load
 
-        try:
-            content: dict[str, Any] = torch_load(checkpoint, map_location="cpu")  # type: ignore[no-untyped-call]
-            model = content.get("ema") or content["model"]
-        except Exception as error:  # unpickling a damaged file may raise anything
-            raise UsageError(f"{checkpoint}: is no checkpoint of ultralytics ({type(error).__name__}: {error})") from error
+        content, model = _load(checkpoint)
         model = model.half().eval()
         for parameter in model.parameters():
             parameter.requires_grad = False
@@ -39,6 +56,17 @@ def shippable(checkpoint: Path) -> bytes:
         stream = io.BytesIO()
         torch.save(kept, stream)
     return stream.getvalue()
+
+
+def _load(checkpoint: Path) -> tuple[dict[str, Any], Any]:
+    """Give what a checkpoint holds, and of its networks the averaged one where it has one; within ``quiet_ultralytics``."""
+    from ultralytics.utils.patches import torch_load
+
+    try:
+        content: dict[str, Any] = torch_load(checkpoint, map_location="cpu")  # type: ignore[no-untyped-call]
+        return content, content.get("ema") or content["model"]
+    except Exception as error:  # unpickling a damaged file may raise anything
+        raise UsageError(f"{checkpoint}: is no checkpoint of ultralytics ({type(error).__name__}: {error})") from error
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from train.export.agreement import Tolerance
 from train.export.card import CARD, card
 from train.export.form import FORMS, Model, Run
 from train.export.pictures import read_samples
+from train.export.plain import WORK
 from train.export.speed import milliseconds
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def run_export(
         if outcome.form in times:
             outcome.milliseconds = round(times[outcome.form], 2)
             outcome.times_as_fast = round(times[ORIGINAL] / times[outcome.form], 2)
-    shutil.rmtree(out / ".export", ignore_errors=True)
+    shutil.rmtree(out / WORK, ignore_errors=True)
     report = {
         "weights": weights.name,
         "size": None if weights.is_dir() else size,
@@ -105,9 +106,9 @@ def _model(weights: Path, out: Path, pictures: Sequence[Path], size: int, thread
         return ReaderForms(weights, out, read_samples(*pictures, crops=True), threads, tolerance)
     if weights.suffix != ".pt":
         raise UsageError(f"{weights}: is neither a detector's .pt file nor a reader's folder")
-    from train.export.detector import DetectorForms
+    from train.export.yolo import yolo_forms
 
-    return DetectorForms(weights, out, read_samples(*pictures, crops=False), size, threads, tolerance)
+    return yolo_forms(weights, out, pictures, size, threads, tolerance)
 
 
 def _one(model: Model, form: str, runs: dict[str, Run], answers: Sequence[Any]) -> Outcome:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +13,11 @@ from streamer.config import DetectorConfig
 from streamer.detector import build_detector
 from streamer.detector.choice import cuda_devices
 from streamer.detector.letterbox import letterbox
-from streamer.errors import UsageError
 from streamer.types import Detection, Image
 from train.export.agreement import Agreement, Tolerance, compare_boxes
 from train.export.form import LOSSY, Run, bf16_lacks
 from train.export.pictures import Samples
+from train.export.plain import export_with, plain_forms
 from train.export.quantise import BOX_ARITHMETIC, quantise
 
 _BACKENDS = {"onnx": "onnxruntime", "tensorrt": "tensorrt"}
@@ -49,9 +46,9 @@ class DetectorForms:
         if form == "openvino-int8":
             return self._int8()
         if form == "tensorrt":
-            self._export("tensorrt", str(self._size))
+            export_with(self._checkpoint, self._out, "tensorrt", str(self._size))
             return [self._path(form)]
-        plain = self._plain()
+        plain = plain_forms(self._checkpoint, self._out)
         files = [self._out / f"{self._checkpoint.stem}{suffix}" for suffix in _SUFFIXES[form]]
         for file in files:
             if not file.exists():
@@ -88,32 +85,11 @@ class DetectorForms:
 
     def _int8(self) -> list[Path]:
         target = self._path("openvino-int8")
-        quantise(self._plain() / f"{self._checkpoint.stem}.xml", target, self._inputs(), keep=BOX_ARITHMETIC, keep_types=("Sigmoid",))
+        plain = plain_forms(self._checkpoint, self._out) / f"{self._checkpoint.stem}.xml"
+        quantise(plain, target, self._inputs(), keep=BOX_ARITHMETIC, keep_types=("Sigmoid",))
         return [target, target.with_suffix(".bin")]
 
     def _inputs(self) -> Iterator[npt.NDArray[np.float32]]:
         for sample in self._samples.calibration:
             picture, _ = letterbox(sample.image, self._size, fit=True)
             yield (picture[..., ::-1].transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32)
-
-    def _plain(self) -> Path:
-        """Export once to ONNX and OpenVINO, into a folder of its own: not all of it may be asked for."""
-        folder = self._out / ".export"
-        if not (folder / f"{self._checkpoint.stem}.xml").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._export(folder=folder)
-        return folder
-
-    def _export(self, *more: str, folder: Path | None = None) -> None:
-        command: list[Any] = [
-            sys.executable,
-            "-m",
-            "streamer.detector.export",
-            self._checkpoint.absolute(),
-            (folder or self._out).absolute(),
-            *more,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
-            raise UsageError(f"{self._checkpoint}: cannot be exported:\n{tail}")
