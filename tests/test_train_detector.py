@@ -8,18 +8,32 @@ from pathlib import Path
 import cv2
 import pytest
 import yaml
+from rich.console import Console
 
 from streamer import weights
 from streamer.config import DetectorConfig
 from streamer.detector import build_detector
-from streamer.errors import UsageError
+from streamer.errors import UsageError, WeightsError
+from train.augment import TYPICAL
+from train.cli import main
 from train.detector import DetectorTraining, read_training, train_detector
 from train.detector.command import run_detector
 from train.detector.own import link, read_description, read_folder
 from train.detector.training import Scores
+from train.export.agreement import Tolerance
+from train.export.command import run_export
 
 ROOT = Path(__file__).resolve().parent.parent
 LABEL = "0 0.5 0.5 0.2 0.1\n"
+
+
+@pytest.fixture(autouse=True)
+def only_what_ships(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh set-up has no starters: nobody needs them to train on their own plates."""
+    directory = tmp_path_factory.mktemp("weights")
+    shutil.copy(ROOT / "weights" / "manifest.json", directory)
+    (directory / "plate-detector").symlink_to(ROOT / "weights" / "plate-detector")
+    monkeypatch.setenv("PLATE_STREAMER_WEIGHTS", str(directory))
 
 
 def photographs(data: Path, folder: Path, count: int, *, apart: bool = False) -> Path:
@@ -195,6 +209,11 @@ def test_mistakes_in_a_configuration_are_named(tmp_path: Path, text: str, messag
         read_training(tmp_path / "c.yaml")
 
 
+def test_without_a_configuration_pictures_meet_the_weather_of_the_usual_one() -> None:
+    assert read_training(None).augment == read_training(ROOT / "configs" / "train" / "detector.yaml").augment == TYPICAL
+    assert TYPICAL.rain > 0
+
+
 class Interrupting:
     """A Watch that stops the training in its second epoch."""
 
@@ -222,7 +241,9 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     assert len(watch.losses) == 1
     with pytest.raises(UsageError, match="--resume"):
         run_detector(source, config, run, resume=False)
-    trained = run_detector(source, config, run, resume=True)
+    with pytest.raises(UsageError, match=r"training\.yaml.*epochs 5 instead of 2, input_size 96 instead of 64\. Leave them out"):
+        run_detector(source, read_training(None, epochs=5, input_size=96, batch=4), run, resume=True)
+    trained = run_detector(source, read_training(None, epochs=2), run, resume=True)
     assert trained.epochs == 2
     assert trained.names == ("plate",)
     assert {"best.pt", "last.pt", "epoch0.pt", "epoch1.pt"} <= {path.name for path in (run / "weights").iterdir()}
@@ -250,7 +271,7 @@ def with_corners(folder: Path, label: str = "0 0.5 0.5 0.2 0.1 0.4 0.45 2 0.6 0.
     return folder / "data.yaml"
 
 
-def test_a_network_with_corners_takes_over_the_layers_of_a_detector(tmp_path: Path) -> None:
+def test_a_network_with_corners_takes_over_the_layers_of_a_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from ultralytics.models import YOLO
 
     config = DetectorTraining(model="plate-detector", epochs=1, input_size=64, freeze=22, batch=2, workers=0, plots=False, device="cpu")
@@ -260,6 +281,15 @@ def test_a_network_with_corners_takes_over_the_layers_of_a_detector(tmp_path: Pa
     assert list(model.model.kpt_shape) == [4, 3]
     first, other = (network.model.model[0].conv.weight.float() for network in (model, before))
     assert (first - other).abs().max() < 1e-3
+    told = capsys.readouterr().out
+    assert "finds corners too" in told
+    assert "use it" not in told
+    with pytest.raises(WeightsError, match="finds corners"):
+        build_detector(DetectorConfig(weights=str(trained.weights), input_size=64))
+    with pytest.raises(UsageError, match="finds corners"):
+        run_export(
+            trained.weights, tmp_path / "e", ["onnx"], [tmp_path], size=64, threads=1, tolerance=Tolerance(), console=Console(quiet=True)
+        )
 
 
 @pytest.mark.parametrize(
@@ -278,6 +308,23 @@ def test_there_is_nothing_to_resume(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--device cuda:99"):
         run_detector(empty(tmp_path / "my", "ab"), DetectorTraining(device="cuda:99"), tmp_path / "run", resume=False)
+
+
+@pytest.mark.timeout(600)
+def test_the_first_command_of_the_readme_needs_nothing_that_does_not_ship(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, run = photographs(data, tmp_path / "my-photos", 4), tmp_path / "run"
+    (tmp_path / "quick.yaml").write_text("{plots: false, workers: 0, batch: 4, device: cpu}")
+    options = ["--epochs", "1", "--input-size", "64", "--config", str(tmp_path / "quick.yaml")]
+    monkeypatch.setattr("sys.argv", ["plate-train", "detector", str(source), "--out", str(run), *options])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code in (0, None)
+    told = capsys.readouterr().out
+    assert "3 pictures to train, 1 pictures to val" in told
+    assert f"detector.weights: {run / 'weights' / 'best.pt'}" in told
+    assert yaml.safe_load((run / "training.yaml").read_text())["model"] == "plate-detector"
 
 
 @pytest.mark.slow

@@ -102,3 +102,22 @@ class Augment(Weather):
         if weather:
             steps.append(A.OneOf(weather, p=1.0))
         return A.Compose(steps, bbox_params=A.BboxParams(format="pascal_voc", label_fields=["labels"], min_visibility=1 / 3, clip=True))
+
+
+TYPICAL = Augment(
+    degrees=6.0,
+    shear=2.0,
+    perspective=0.0003,
+    saturation=0.6,
+    brightness=0.45,
+    motion_blur=0.08,
+    defocus=0.04,
+    noise=0.08,
+    jpeg=0.15,
+    night=0.06,
+    glare=0.03,
+    rain=0.03,
+    dirt=0.03,
+    grey=0.06,
+)
+"""What configs/train/detector.yaml declares, for who names no configuration."""

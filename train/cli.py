@@ -78,8 +78,8 @@ def collect(
     trust: Annotated[float | None, typer.Option(metavar="SCORE", help="Log: believe uncorrected texts from this score.")] = None,
     texts_in_order: Annotated[bool, typer.Option("--texts-in-order", help="CSV: texts are in the order of the label file.")] = False,
     backgrounds: Annotated[bool, typer.Option("--backgrounds", help="Pictures without labels have no plates.")] = False,
-    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures beside the manifest.")] = False,
     letters: Annotated[str, typer.Option(help="Capitals beyond A-Z that texts keep, as configs/train/reader.yaml has them.")] = "",
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the pictures beside the manifest.")] = False,
 ) -> None:
     """Bring pictures and their labels into one manifest."""
     from streamer.errors import UsageError
@@ -212,7 +212,7 @@ def prepare(
     corners: Annotated[bool, typer.Option("--corners", help="Four corners of each plate too, where known.")] = False,
     augment: Annotated[int, typer.Option(metavar="N", min=0, help="Write N augmented copies of each training picture too.")] = 0,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="F", help="For --augment, as configs/train/detector.yaml.")
+        Path | None, typer.Option("--config", "-c", metavar="F", help="For --augment; default: as configs/train/detector.yaml.")
     ] = None,
 ) -> None:
     """Make a YOLO data set of a manifest: one picture size, normalised boxes, splits by group."""
@@ -278,7 +278,7 @@ def export(
         list[Path] | None, typer.Option(metavar="M", help="Manifest or folder: answers are compared on its pictures; may be repeated.")
     ] = None,
     formats: Annotated[str, typer.Option(help="onnx,openvino,openvino-bf16,openvino-int8,tensorrt,paddle; all that can be.")] = "",
-    size: Annotated[int, typer.Option(help="Longest side of a detector's input, pixels.")] = 640,
+    size: Annotated[int, typer.Option(help="Longest side of a plate detector's input, pixels.")] = 640,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: one per core.")] = 0,
     tolerance: Annotated[float | None, typer.Option(help="Exact forms: pixels of a box (1), probability of a reader (0.001).")] = None,
     agreement: Annotated[float, typer.Option(help="bf16, int8: share of boxes found again, of right texts read again.")] = 0.97,

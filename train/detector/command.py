@@ -104,12 +104,15 @@ def _conclude(trained: Trained, source: Path, out: Path, console: Console) -> No
     minutes, seconds = divmod(round(trained.seconds), 60)
     table.add_row(*figures, str(trained.epochs), f"{minutes} min {seconds:02} s")
     console.print(table)
-    if len(trained.names) == 1:
+    if trained.corners:
+        _say(console, "it finds corners too, for trials: plate-streamer has no use for them (weights/README.md, plate-layout, says why)")
+    elif len(trained.names) == 1:
         _say(console, f"use it: detector.weights: {trained.weights.absolute()} in a configuration of plate-streamer")
         _say(console, *_next(source, out, trained.weights))
     else:
         _say(console, f"{len(trained.names)} classes. If they are characters, read with it, in a configuration of plate-streamer:")
         _say(console, f"reader: {{engine: characters, weights: {trained.weights.absolute()}}}")
+        _say(console, "next: plate-train evaluate MANIFEST.jsonl --only reader --config THAT_CONFIGURATION")
 
 
 def _next(source: Path, out: Path, weights: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from train.augment import Augment
+from train.augment import TYPICAL, Augment
 from train.settings import read_settings
 
 
@@ -16,7 +16,7 @@ class DetectorTraining(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = "starter-detector"
+    model: str = "plate-detector"
     """A name of weights/manifest.json or a .pt file to start from; yolov8n, yolov8s, yolov8m start from scratch."""
     epochs: int = Field(default=20, ge=1)
     patience: int = Field(default=20, ge=1)
@@ -35,7 +35,8 @@ class DetectorTraining(BaseModel):
     """Draw curves and sample pictures into the run."""
     val: float = Field(default=0.15, gt=0, lt=1)
     """Share of the groups that validate, where the data set does not say."""
-    augment: Augment = Augment()
+    augment: Augment = TYPICAL
+    """Of a section that is given, what it leaves out is not done; without one, as configs/train/detector.yaml says."""
 
 
 def read_training(path: Path | None, **changes: Any) -> DetectorTraining:

@@ -17,6 +17,7 @@ import yaml
 from streamer import weights
 from streamer.errors import UsageError
 from train.detector.config import DetectorTraining
+from train.detector.record import as_it_began, write_record
 
 _SCRATCH = re.compile(r"^yolov8[nsmlx]$")
 
@@ -46,6 +47,8 @@ class Trained:
     """Of this run."""
     names: tuple[str, ...]
     """Classes."""
+    corners: bool
+    """Whether the network finds keypoints too."""
 
 
 class Watch(Protocol):
@@ -62,8 +65,8 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
     """Train on a YOLO data set (``data``: its data.yaml); the best weights are ``out/weights/best.pt``.
 
     The number of classes is that of the data set. Every epoch is saved; ``resume`` goes on after the last one of the run in
-    ``out``. With ``watch`` ultralytics itself says nothing. Raises UsageError if there is nothing to resume, no data, or no
-    such device.
+    ``out``, with the settings that it began with. With ``watch`` ultralytics itself says nothing. Raises UsageError if there is
+    nothing to resume, if it began with other settings than ``config`` names, if there is no data, or no such device.
     """
     if not data.is_file():
         raise UsageError(f"{data}: there is no such file; it must be a YOLO data.yaml with train, val and names")
@@ -76,6 +79,7 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
 
         if resume:
             _demand_unfinished(last)
+            config = as_it_began(out, config)
             model = YOLO(str(last))
         else:
             model = _with_corners(config.model) if _has_corners(data) else YOLO(_start(config.model))
@@ -83,9 +87,10 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
         if watch:
             _connect(model, watch)
         if resume:
-            model.train(resume=True, augmentations=config.augment.transforms(), device=_device(config))
+            model.train(resume=True, augmentations=config.augment.transforms(), device=_device(config), workers=config.workers)
         else:
             out.mkdir(parents=True, exist_ok=True)
+            write_record(out, config)
             _set(model, data, config, out)
         return _result(model, out, monotonic() - began)
 
@@ -163,7 +168,7 @@ def _result(model: Any, out: Path, seconds: float) -> Trained:
     box = model.trainer.validator.metrics.box
     names = tuple(str(name) for _, name in sorted(model.trainer.data["names"].items()))
     scores = Scores(float(box.mp), float(box.mr), float(box.map50), float(box.map))
-    return Trained(out / "weights" / "best.pt", scores, model.trainer.epoch + 1, seconds, names)
+    return Trained(out / "weights" / "best.pt", scores, model.trainer.epoch + 1, seconds, names, model.task == "pose")
 
 
 def _resolved(data: Path, out: Path) -> Path:

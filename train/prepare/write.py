@@ -14,7 +14,7 @@ import yaml
 
 from streamer.errors import SourceError, UsageError
 from streamer.types import Image
-from train.augment import Augment
+from train.augment import TYPICAL, Augment
 from train.collect.found import Skipped
 from train.manifest import Picture, Split
 from train.prepare.boxes import Labelled, letterboxed, paint_over, place_boxes, placement
@@ -44,7 +44,8 @@ class Settings:
     """Only pictures whose licence is known."""
     copies: int = 0
     """Augmented copies of each training picture."""
-    augment: Augment = field(default_factory=Augment)
+    augment: Augment = TYPICAL
+    """What copies go through."""
     corners: bool = False
     """Labels with the four corners of each plate, for a network that finds them."""
 
@@ -128,11 +129,11 @@ def _write(entry: Entry, out: Path, settings: Settings, copier: Any, done: Prepa
     split = entry.split
     at = placement(picture.shape[1], picture.shape[0], settings.input_size)
     placed = place_boxes(entry.labels, at, settings.min_height)
-    done.clipped += placed.clipped
     if placed.outside:  # without them the picture would teach that a plate is background
         reason = f"{placed.outside} boxes have no area in the picture: its labels are wrong"
         done.skipped.append(Skipped(str(entry.path), "picture", reason))
         return False
+    done.clipped += placed.clipped
     if placed.small:
         reason = f"{len(placed.small)} boxes are lower than {max(1, settings.min_height):g} pixels at this size; painted grey"
         done.skipped.append(Skipped(entry.name, "object", reason))
