@@ -17,6 +17,7 @@ from streamer.errors import UsageError, WeightsError
 from train.augment import TYPICAL
 from train.cli import main
 from train.detector import DetectorTraining, read_training, train_detector
+from train.detector.average import average
 from train.detector.command import run_detector
 from train.detector.own import link, read_description, read_folder
 from train.detector.training import Scores
@@ -256,6 +257,23 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     assert len(detector.detect([cv2.imread(str(next(source.glob("*.webp"))))])) == 1
     with pytest.raises(UsageError, match="this training is finished"):
         run_detector(source, config, run, resume=True)
+
+
+def test_the_mean_keeps_some_of_what_training_began_with(tmp_path: Path) -> None:
+    import torch
+
+    before = weights.resolve("plate-detector", prefer="torch")
+    content = torch.load(before, weights_only=False)
+    for values in content["model"].state_dict().values():
+        if values.dtype.is_floating_point:
+            values += 1
+    torch.save(content, tmp_path / "after.pt")
+    mean = torch.load(average(before, tmp_path / "after.pt", 0.75, tmp_path / "mean.pt"), weights_only=False)["model"].state_dict()
+    for name, values in torch.load(before, weights_only=False)["model"].state_dict().items():
+        if values.dtype.is_floating_point:
+            torch.testing.assert_close(mean[name].float(), values.float() + 0.25, atol=0.01, rtol=0.01)
+    with pytest.raises(UsageError, match="asks for a mean"):
+        train_detector(with_corners(tmp_path / "photos"), DetectorTraining(keep=0.5), tmp_path / "run")
 
 
 def with_corners(folder: Path, label: str = "0 0.5 0.5 0.2 0.1 0.4 0.45 2 0.6 0.45 2 0.6 0.55 2 0.4 0.55 2") -> Path:

@@ -27,6 +27,8 @@ class DetectorTraining(BaseModel):
     warmup_epochs: float = Field(default=0.5, ge=0)
     freeze: int = Field(default=0, ge=0)
     """So many of the first layers stay as they are: less time, less change. The backbone of YOLOv8 has ten."""
+    keep: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the start's weights in what comes out (a mean, see train.detector.average)."""
     close_mosaic: int = Field(default=2, ge=0)
     seed: int = 0
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")

@@ -16,6 +16,7 @@ import yaml
 
 from streamer import weights
 from streamer.errors import UsageError
+from train.detector.average import average
 from train.detector.config import DetectorTraining
 from train.detector.record import as_it_began, write_record
 
@@ -39,7 +40,7 @@ class Trained:
     """A finished training."""
 
     weights: Path
-    """Of the best epoch: ``best.pt``."""
+    """Of the best epoch, ``best.pt``; ``mean.pt`` if some of what it began with is kept."""
     scores: Scores
     epochs: int
     """That were trained, those before a resumption included."""
@@ -62,7 +63,7 @@ class Watch(Protocol):
 
 
 def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: bool = False, watch: Watch | None = None) -> Trained:
-    """Train on a YOLO data set (``data``: its data.yaml); the best weights are ``out/weights/best.pt``.
+    """Train on a YOLO data set (``data``: its data.yaml); the best weights are ``out/weights/best.pt``, or ``mean.pt`` with ``keep``.
 
     The number of classes is that of the data set. Every epoch is saved; ``resume`` goes on after the last one of the run in
     ``out``, with the settings that it began with. With ``watch`` ultralytics itself says nothing. Raises UsageError if there is
@@ -73,6 +74,8 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
     last = out / "weights" / "last.pt"
     if resume and not last.is_file():
         raise UsageError(f"{last}: nothing to resume; start without --resume")
+    if config.keep and (_SCRATCH.match(config.model) or _has_corners(data)):
+        raise UsageError(f"keep: {config.keep} asks for a mean with weights to start from, but {config.model} has none of this kind")
     began = monotonic()
     with _ultralytics(quiet=watch is not None):
         from ultralytics.models import YOLO
@@ -92,7 +95,7 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
             out.mkdir(parents=True, exist_ok=True)
             write_record(out, config)
             _set(model, data, config, out)
-        return _result(model, out, monotonic() - began)
+        return _result(model, config, out, monotonic() - began)
 
 
 def _set(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
@@ -164,11 +167,14 @@ def _scores(metrics: dict[str, Any]) -> Scores:
     return Scores(of("precision"), of("recall"), of("mAP50"), of("mAP50-95"))
 
 
-def _result(model: Any, out: Path, seconds: float) -> Trained:
+def _result(model: Any, config: DetectorTraining, out: Path, seconds: float) -> Trained:
+    best = out / "weights" / "best.pt"
+    if config.keep:
+        best = average(Path(_start(config.model)), best, config.keep, best.with_name("mean.pt"))
     box = model.trainer.validator.metrics.box
     names = tuple(str(name) for _, name in sorted(model.trainer.data["names"].items()))
     scores = Scores(float(box.mp), float(box.mr), float(box.map50), float(box.map))
-    return Trained(out / "weights" / "best.pt", scores, model.trainer.epoch + 1, seconds, names, model.task == "pose")
+    return Trained(best, scores, model.trainer.epoch + 1, seconds, names, model.task == "pose")
 
 
 def _resolved(data: Path, out: Path) -> Path:

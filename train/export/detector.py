@@ -86,7 +86,7 @@ class DetectorForms:
     def _int8(self) -> list[Path]:
         target = self._path("openvino-int8")
         plain = plain_forms(self._checkpoint, self._out) / f"{self._checkpoint.stem}.xml"
-        quantise(plain, target, self._inputs(), keep=BOX_ARITHMETIC, keep_types=("Sigmoid",))
+        quantise(plain, target, self._inputs(), keep=BOX_ARITHMETIC, keep_types=("Sigmoid",), seven_bits=True)
         return [target, target.with_suffix(".bin")]
 
     def _inputs(self) -> Iterator[npt.NDArray[np.float32]]:
