@@ -147,7 +147,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = YOLO("yolov8n.yaml")
     model.model = DetectionModel("yolov8n.yaml", nc=len(NAMES), verbose=False)
     model.model.names = dict(enumerate(NAMES))
-    model.model.args = {"imgsz": 96, "task": "detect"}
+    model.ckpt = {"train_args": {"imgsz": 96, "task": "detect"}}
     model.save(path)
     return path
 

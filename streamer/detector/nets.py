@@ -66,8 +66,8 @@ def _other_than_plates(raw: Any, path: Path) -> str:
     if raw[5:].min() < 0 or raw[5:].max() > 1:
         return "finds corners or other keypoints besides boxes, which nothing here uses; train or name a detector of boxes only"
     return (
-        f"knows {raw.shape[0] - 4} classes; a plate detector has exactly one. One of characters is a reader, in the configuration that a "
-        f"program is given by --config, for measuring too: reader: {{engine: characters, weights: {path}}}"
+        f"knows {raw.shape[0] - 4} classes; a plate detector has exactly one. A detector of characters is a reader: use it, and measure it "
+        f"(plate-train evaluate DATA --config FILE), with reader: {{engine: characters, weights: {path}}} in the configuration"
     )
 
 

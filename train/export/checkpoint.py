@@ -31,8 +31,8 @@ def about(checkpoint: Path) -> About:
     with tempfile.TemporaryDirectory(prefix="plate-train-") as settings, quiet_ultralytics(Path(settings)):
         content, model = _load(checkpoint)
     names = tuple(str(name) for _, name in sorted(model.names.items()))
-    arguments = dict(getattr(model, "args", None) or {}) | dict(content.get("train_args") or {})
-    return About(names, hasattr(model, "kpt_shape"), int(arguments.get("imgsz") or 640))
+    # What ultralytics goes by when it loads one, the same default included.
+    return About(names, hasattr(model, "kpt_shape"), int((content.get("train_args") or {}).get("imgsz") or 640))
 
 
 def shippable(checkpoint: Path) -> bytes:
