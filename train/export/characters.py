@@ -39,7 +39,7 @@ class CharacterForms:
         if form == "openvino-int8":
             target = self._path(form)
             inputs = [UNIT(network_input(sample.image, self._size)) for sample in self._samples.calibration]
-            quantise(plain / f"{stem}.xml", target, inputs, keep=BOX_ARITHMETIC, keep_types=("Sigmoid",))
+            quantise(plain / f"{stem}.xml", target, inputs, keep=BOX_ARITHMETIC, keep_types=("Sigmoid",), seven_bits=True)
             return [target, target.with_suffix(".bin")]
         return [Path(shutil.copyfile(plain / f"{stem}{suffix}", self._out / f"{stem}{suffix}")) for suffix in _SUFFIXES[form]]
 
