@@ -160,3 +160,34 @@ def test_true_corners_hold_every_character() -> None:
         # Boxes around what is turned back are those that were rendered, but where a crop cuts them.
         again = np.concatenate((chars.min(axis=1), chars.max(axis=1)), axis=1)
         assert np.median(np.abs(again - crop.char_boxes)) < 0.6
+
+
+def test_places_follow_the_picture_however_it_is_looked_at() -> None:
+    """What is white in the picture is what the corners say, turned, cut or mirrored; turned by as much as cameras are, and none cut off."""
+    from train.layout.augment import batch_of
+    from train.layout.samples import HEIGHT, WIDTH, Samples
+
+    quad = np.array([[0.2, 0.3], [0.8, 0.3], [0.8, 0.7], [0.2, 0.7]], np.float32)
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    cv2.fillConvexPoly(picture, np.round(quad * (WIDTH - 1, HEIGHT - 1)).astype(np.int32), (255, 255, 255))
+    count = 200
+    quads = np.zeros((count, 2, 4, 2), np.float32)
+    quads[:, 0] = quad
+    aspects = np.full(count, 3.0, np.float32)
+    samples = Samples(np.repeat(picture[None], count, axis=0), quads, np.zeros(count, np.bool_), aspects)
+    pictures, places, two = batch_of(samples, np.arange(count), np.random.default_rng(4))
+    assert not two.any()
+    angles = []
+    for look, (place, other) in zip(pictures, places, strict=True):
+        assert not other.any()
+        corners = place * (look.shape[2], look.shape[1])
+        mask = np.zeros(look.shape[1:], np.uint8)
+        cv2.fillConvexPoly(mask, np.round(corners - 0.5).astype(np.int32), 1)
+        grey = look.mean(axis=0)
+        inside, outside = np.median(grey[mask == 1]), np.median(grey[mask == 0])
+        assert ((np.abs(grey - inside) < np.abs(grey - outside)) == (mask == 1)).mean() > 0.93
+        assert (np.abs(place - 0.5) < 0.6).all()
+        across = (place[1] - place[0]) * (3.0, 1.0)
+        angles.append(np.degrees(np.arctan2(across[1], abs(across[0]))))
+    assert 10 < np.abs(angles).max() < 40
+    assert np.mean(np.abs(angles) > 4) > 0.1

@@ -15,12 +15,13 @@ from streamer.reader import build_reader
 from streamer.stills import load_picture
 from streamer.weights import resolve
 from train.manifest import Picture, Plate, write_manifest
+from train.reader.batches import Lines, batches, classes_of
 from train.reader.command import run_reader
 from train.reader.config import ReaderTraining, read_reader_training
 from train.reader.data import synthetic_lines
 from train.reader.network import LATIN, OTHER, slice_onnx, to_onnx, trainable
 from train.reader.real import RealPlates, load_real
-from train.reader.training import Lines, Progress, classes_of, spell, train_reader
+from train.reader.training import Progress, spell, train_reader
 
 DATA = Path(__file__).parent / "data"
 
@@ -148,6 +149,17 @@ def test_synthetic_lines_repeat_and_workers_share_them_out() -> None:
 
     assert texts(0, 1, 8) == texts(0, 1, 8)
     assert texts(0, 2, 3) != texts(1, 2, 3)
+
+
+@pytest.mark.timeout(60)
+def test_another_process_draws_lines_when_opencv_has_threads_here() -> None:
+    """A forked one hung for ever: plates of large pictures had been cut before."""
+    cv2.GaussianBlur(np.zeros((2000, 3000, 3), np.uint8), (9, 9), 0)
+    config = ReaderTraining(batch=3, workers=1, real_share=0.0)
+    pictures, classes, lengths = next(batches(config, [], 0))
+    assert pictures.shape == (3, 3, 48, 224)
+    here = next(batches(config.model_copy(update={"workers": 0}), [], 0))
+    assert all((a == b).all() for a, b in zip(here, (pictures, classes, lengths), strict=True)), "lines come again from the seed"
 
 
 def test_a_run_can_be_resumed_and_gives_a_reader_that_the_program_loads(tmp_path: Path, published: Path) -> None:

@@ -22,6 +22,8 @@ WIDTH, HEIGHT = 160, 80
 
 MOST_LINES = 2
 _CHUNK = 200
+_Chunk = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+"""Images, quads and aspects."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +36,8 @@ class Samples:
     """(n, 2, 4, 2): corners of the lines as shares of the crop's width and height; the second is 0 where there is one line."""
     two: NDArray[np.bool_]
     """(n,): two lines."""
+    aspects: NDArray[np.float32]
+    """(n,): width over height of the crops before they were stretched."""
 
     def __len__(self) -> int:
         return len(self.two)
@@ -45,19 +49,22 @@ def load_samples(folder: Path, count: int, seed: int, config: SynthConfig, worke
     ``watch`` is told how many are done. Crops of more than two lines are left out. Raises UsageError where a font is missing.
     """
     name = f"samples-{seed}-{count}-{abs(hash_of(config)):08x}"
-    paths = {part: folder / f"{name}-{part}.npy" for part in ("images", "quads", "two")}
+    paths = {part: folder / f"{name}-{part}.npy" for part in ("images", "quads", "two", "aspects")}
     if not all(path.is_file() for path in paths.values()):
         folder.mkdir(parents=True, exist_ok=True)
-        images, quads = [], []
-        for part_images, part_quads in _render(count, seed, config, workers):
+        images, quads, aspects = [], [], []
+        for part_images, part_quads, part_aspects in _render(count, seed, config, workers):
             images.append(part_images)
             quads.append(part_quads)
+            aspects.append(part_aspects)
             watch(min(count, _CHUNK * len(images)))
         joined = np.concatenate(quads)
         np.save(paths["images"], np.concatenate(images))
         np.save(paths["quads"], joined)
         np.save(paths["two"], joined[:, 1].any(axis=(1, 2)))
-    return Samples(np.load(paths["images"], mmap_mode="r"), np.load(paths["quads"]), np.load(paths["two"]))
+        np.save(paths["aspects"], np.concatenate(aspects))
+    images_in_place = np.load(paths["images"], mmap_mode="r")
+    return Samples(images_in_place, *(np.load(paths[part]) for part in ("quads", "two", "aspects")))
 
 
 def hash_of(config: SynthConfig) -> int:
@@ -67,7 +74,7 @@ def hash_of(config: SynthConfig) -> int:
     return crc32(config.model_dump_json().encode())
 
 
-def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterator[_Chunk]:
     chunks = [(start, min(count, start + _CHUNK)) for start in range(0, count, _CHUNK)]
     render = partial(_chunk, seed, config)
     if workers == 1:
@@ -77,10 +84,10 @@ def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterato
         yield from pool.map(render, chunks)
 
 
-def _chunk(seed: int, config: SynthConfig, span: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _chunk(seed: int, config: SynthConfig, span: tuple[int, int]) -> _Chunk:
     cv2.setNumThreads(1)
     renderer = PlateRenderer(config, seed)
-    images, quads = [], []
+    images, quads, aspects = [], [], []
     for index in range(*span):
         crop = renderer.sample(index)
         if len(crop.lines) > MOST_LINES:
@@ -90,4 +97,5 @@ def _chunk(seed: int, config: SynthConfig, span: tuple[int, int]) -> tuple[NDArr
         places[: len(crop.lines)] = line_quads(crop.char_boxes, crop.corners, crop.lines) / (width, height)
         images.append(scaled(crop.image, WIDTH, HEIGHT))
         quads.append(places)
-    return np.stack(images), np.stack(quads)
+        aspects.append(width / height)
+    return np.stack(images), np.stack(quads), np.array(aspects, np.float32)

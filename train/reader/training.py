@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from streamer.errors import UsageError
 from streamer.plates import fold
 from train.export.reader_settings import write_reader_settings
 from train.reader.config import ReaderTraining
-from train.reader.data import real_lines, synthetic_lines
-from train.reader.network import OTHER, slice_onnx, to_onnx, trainable
+from train.reader.network import slice_onnx, to_onnx, trainable
 from train.reader.real import RealCrop, RealPlates, cut_loosely
-from train.reader.views import WIDTH, Floats, to_input, whole
+from train.reader.views import WIDTH, to_input, whole
 
 CHECKPOINT = "checkpoint.pt"
 TELL_EVERY = 50
@@ -42,44 +41,6 @@ class Progress:
         return f"step {self.step} of {steps}, {self.seconds_per_step:.2f} s each, {left:.0f} min left, loss {self.loss:.3f}{right}"
 
 
-class Lines:
-    """An endless torch data set: of every batch, a share of real lines. ``worker`` tells its processes apart."""
-
-    def __init__(self, config: ReaderTraining, real: list[RealCrop], start: int) -> None:
-        self.config, self.real, self.start = config, real, start
-
-    def __iter__(self) -> Iterator[tuple[Floats, list[int]]]:
-        import cv2
-        import torch
-
-        cv2.setNumThreads(1)
-        info = torch.utils.data.get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        seed = self.config.seed
-        synthetic = synthetic_lines(self.config.synth, seed, self.start + worker, workers)
-        real = real_lines(self.real, seed + 1000 * worker + self.start)
-        dice = np.random.default_rng((seed, self.start, worker))
-        while True:
-            source = real if self.real and dice.random() < self.config.real_share else synthetic
-            picture, text = next(source)
-            if text:
-                yield picture, classes_of(text, self.config.alphabet)
-
-
-def classes_of(text: str, alphabet: str) -> list[int]:
-    """Give the classes of a text; a character that is not in ``alphabet`` is of the class OTHER, which must be."""
-    other = alphabet.index(OTHER)
-    return [1 + (place if (place := alphabet.find(character)) >= 0 else other) for character in text]
-
-
-def collate(lines: list[tuple[Floats, list[int]]]) -> tuple[Any, Any, Any]:
-    """Give pictures (n, 3, 48, 224), the classes of all texts one after the other, and the texts' lengths."""
-    import torch
-
-    pictures = torch.from_numpy(np.stack([picture for picture, _ in lines]))
-    return pictures, torch.tensor([c for _, text in lines for c in text]), torch.tensor([len(text) for _, text in lines])
-
-
 def train_reader(
     config: ReaderTraining, real: RealPlates, out: Path, *, resume: bool = False, tell: Callable[[Progress], None] | None = None
 ) -> Path:
@@ -89,19 +50,17 @@ def train_reader(
     """
     import torch
 
+    from train.reader.batches import batches
+
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
     run = _Run(config, out, resume=resume)
     out.mkdir(parents=True, exist_ok=True)
-    lines = Lines(config, real.train, run.step * config.batch)
-    prefetch = 4 if config.workers else None
-    loader = torch.utils.data.DataLoader(
-        lines_dataset(lines), batch_size=config.batch, num_workers=config.workers, collate_fn=collate, prefetch_factor=prefetch
-    )
-    begin, began, late, batches = run.step, time.monotonic(), 0.0, iter(loader)
+    drawn = batches(config, real.train, run.step * config.batch)
+    begin, began, late = run.step, time.monotonic(), 0.0
     while run.step < config.steps:
-        loss = run.learn(*next(batches))
+        loss = run.learn(*next(drawn))
         late = loss if run.step == begin + 1 else 0.98 * late + 0.02 * loss
         saving = run.step % config.every == 0 or run.step == config.steps
         folded = run.save(real.val) if saving else None
@@ -151,7 +110,7 @@ class _Run:
         self.step = state["step"]
 
     def learn(self, pictures: Any, targets: Any, lengths: Any) -> float:
-        """Take one step on a batch of ``collate`` and give its loss."""
+        """Take one step on a batch of ``batches`` and give its loss."""
         import torch
 
         probabilities = self._net(pictures.to(self._device, memory_format=torch.channels_last)).clamp_min(1e-8).log().transpose(0, 1)
@@ -174,17 +133,6 @@ class _Run:
         torch.save(state | {"step": self.step}, self.out / CHECKPOINT)
         write_reader(self.out, self._published, self._mean.module.state_dict(), self.config.alphabet)
         return share_right(self._mean.module, validation, self.config.alphabet, self._device) if validation else None
-
-
-def lines_dataset(lines: Lines) -> Any:
-    """Wrap for torch, which wants a subclass of its own."""
-    import torch
-
-    class _Dataset(torch.utils.data.IterableDataset):  # type: ignore[misc]
-        def __iter__(self) -> Iterator[tuple[Floats, list[int]]]:
-            return iter(lines)
-
-    return _Dataset()
 
 
 def share_right(net: Any, crops: list[RealCrop], alphabet: str, device: str) -> float:
