@@ -66,6 +66,9 @@ def test_yolo_labels_beside_images_give_the_boxes(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("file,text\nimages/val/a.png,AB1\n")
     (sample,) = load_samples([tmp_path / "m.csv"]).samples
     assert sample.truths == (Truth(Box(40, 10, 60, 30), text="AB1"),)
+    (tmp_path / "labels/val/a.txt").write_text("0 0.5 0.5 0.2 0.5\n0 0.5 40 0.2 0.5\n")
+    with pytest.raises(UsageError, match=r"m\.csv:2: .*a\.txt:2: 40 is not between 0 and 1"):
+        load_samples([tmp_path / "m.csv"])
 
 
 def test_more_texts_than_boxes_are_not_brought_together(tmp_path: Path) -> None:

@@ -274,6 +274,9 @@ def test_the_mean_keeps_some_of_what_training_began_with(tmp_path: Path) -> None
             torch.testing.assert_close(mean[name].float(), values.float() + 0.25, atol=0.01, rtol=0.01)
     with pytest.raises(UsageError, match="asks for a mean"):
         train_detector(with_corners(tmp_path / "photos"), DetectorTraining(keep=0.5), tmp_path / "run")
+    (tmp_path / "data.yaml").write_text("{train: a, val: a, names: [car, plate]}")
+    with pytest.raises(UsageError, match=r"data\.yaml: has 2 classes, plate-detector has 1.*set keep: 0"):
+        train_detector(tmp_path / "data.yaml", DetectorTraining(model="plate-detector", keep=0.5), tmp_path / "run")
 
 
 def with_corners(folder: Path, label: str = "0 0.5 0.5 0.2 0.1 0.4 0.45 2 0.6 0.45 2 0.6 0.55 2 0.4 0.55 2") -> Path:

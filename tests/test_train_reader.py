@@ -153,8 +153,8 @@ def test_synthetic_lines_repeat_and_workers_share_them_out() -> None:
 
 @pytest.mark.timeout(60)
 def test_another_process_draws_lines_when_opencv_has_threads_here() -> None:
-    """A forked one hung for ever: plates of large pictures had been cut before."""
-    cv2.GaussianBlur(np.zeros((2000, 3000, 3), np.uint8), (9, 9), 0)
+    """A forked one hung for ever: it waits for threads that a copy has not got."""
+    cv2.warpAffine(np.zeros((3000, 3000, 3), np.uint8), np.eye(2, 3), (3000, 3000))
     config = ReaderTraining(batch=3, workers=1, real_share=0.0)
     pictures, classes, lengths = next(batches(config, [], 0))
     assert pictures.shape == (3, 3, 48, 224)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,14 @@ import yaml
 
 from streamer import weights
 from streamer.errors import UsageError
+from train.collect.labels import as_names
 from train.detector.average import average
 from train.detector.config import DetectorTraining
 from train.detector.record import as_it_began, write_record
 
 _SCRATCH = re.compile(r"^yolov8[nsmlx]$")
+_BEGAN = "began.pt"
+"""What a training began with, if some of it is kept: a name of the manifest may be of other weights by the time that it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
             model.train(resume=True, augmentations=config.augment.transforms(), device=_device(config), workers=config.workers)
         else:
             out.mkdir(parents=True, exist_ok=True)
+            if config.keep:
+                _lay_aside(model, data, config, out)
             write_record(out, config)
             _set(model, data, config, out)
         return _result(model, config, out, monotonic() - began)
@@ -100,6 +106,16 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
 
 def _set(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
     model.train(data=str(_resolved(data, out)), project=str(out.parent.absolute()), name=out.name, exist_ok=True, **_arguments(config))
+
+
+def _lay_aside(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
+    """Keep the weights to begin with for the mean. Raises UsageError if there can be none."""
+    content = yaml.safe_load(data.read_text("utf-8"))
+    given = len(as_names(content.get("names"), str(data))) or content.get("nc") if isinstance(content, dict) else 0
+    if given != len(model.names):
+        why = f"has {given} classes, {config.model} has {len(model.names)}, so that there is no mean of their weights"
+        raise UsageError(f"{data}: {why}; set keep: 0")
+    shutil.copyfile(_start(config.model), out / _BEGAN)
 
 
 @contextmanager
@@ -170,7 +186,7 @@ def _scores(metrics: dict[str, Any]) -> Scores:
 def _result(model: Any, config: DetectorTraining, out: Path, seconds: float) -> Trained:
     best = out / "weights" / "best.pt"
     if config.keep:
-        best = average(Path(_start(config.model)), best, config.keep, best.with_name("mean.pt"))
+        best = average(out / _BEGAN, best, config.keep, best.with_name("mean.pt"))
     box = model.trainer.validator.metrics.box
     names = tuple(str(name) for _, name in sorted(model.trainer.data["names"].items()))
     scores = Scores(float(box.mp), float(box.mr), float(box.map50), float(box.map))

@@ -25,6 +25,7 @@ from typing import Literal
 from streamer.errors import UsageError
 from streamer.plates import normalise
 from streamer.types import Box
+from train.collect.labels import labels_of, read_labels
 from train.manifest import PICTURE_TAGS, Kind, Picture, Split, checked_tags, read_manifest
 from train.settle import Settled, settle
 
@@ -246,8 +247,7 @@ def _boxes(picture: Path, row: Row, where: str) -> list[Box] | None:
     try:
         if given and not given.isdigit():
             return [_box(part) for part in given.split("|")]
-        labels = _label_file(picture)
-        if labels.is_file():
+        if labels := labels_of(picture):
             return _from_labels(labels, picture)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
@@ -262,26 +262,12 @@ def _box(part: str) -> Box:
     return Box(*numbers)
 
 
-def _label_file(picture: Path) -> Path:
-    parts = list(picture.parts)
-    places = [place for place, part in enumerate(parts[:-1]) if part == "images"]
-    if places:
-        parts[places[-1]] = "labels"
-    return Path(*parts).with_suffix(".txt")
-
-
 def _from_labels(labels: Path, picture: Path) -> list[Box]:
+    found, problems = read_labels(labels)
+    if problems:
+        raise ValueError(str(problems[0]))
     width, height = _size(picture)
-    boxes = []
-    for line in labels.read_text("utf-8").splitlines():
-        words = [float(word) for word in line.split()]
-        if not words:
-            continue
-        if len(words) < 5:
-            raise ValueError(f"{labels.name}: {line!r} is not class x y w h")
-        x, y, w, h = words[1:5]
-        boxes.append(Box((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height))
-    return boxes
+    return [Box(x1 * width, y1 * height, x2 * width, y2 * height) for x1, y1, x2, y2 in (label.clipped() for label in found)]
 
 
 def _size(picture: Path) -> tuple[int, int]:
