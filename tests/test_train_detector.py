@@ -234,7 +234,7 @@ class Interrupting:
 def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One epoch of 64 pixels, an interruption, another one: the whole way, in seconds."""
     source, run = photographs(data, tmp_path / "my", 4), tmp_path / "run"
-    config = DetectorTraining(epochs=2, input_size=64, batch=4, workers=0, plots=False, device="cpu")
+    config = DetectorTraining(epochs=2, input_size=64, batch=4, workers=0, plots=False, device="cpu", keep=0.5)
     description = link(read_folder(source), run / "data", 0.15, 0)
     watch = Interrupting()
     with pytest.raises(KeyboardInterrupt):
@@ -247,6 +247,8 @@ def test_training_on_four_own_photographs_stops_and_goes_on(data: Path, tmp_path
     trained = run_detector(source, read_training(None, epochs=2), run, resume=True)
     assert trained.epochs == 2
     assert trained.names == ("plate",)
+    assert trained.weights.name == "mean.pt"
+    assert (run / "began.pt").read_bytes() == weights.resolve("plate-detector", prefer="torch").read_bytes()
     assert {"best.pt", "last.pt", "epoch0.pt", "epoch1.pt"} <= {path.name for path in (run / "weights").iterdir()}
     told = capsys.readouterr().out
     assert "epoch 2 of 2: 1 of 1 batches" in told
