@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 160, 80
 
 MOST_LINES = 2
 _CHUNK = 200
-_Chunk = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+_Part = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 """Images, quads and aspects."""
 
 
@@ -74,7 +74,7 @@ def hash_of(config: SynthConfig) -> int:
     return crc32(config.model_dump_json().encode())
 
 
-def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterator[_Chunk]:
+def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterator[_Part]:
     chunks = [(start, min(count, start + _CHUNK)) for start in range(0, count, _CHUNK)]
     render = partial(_chunk, seed, config)
     if workers == 1:
@@ -84,7 +84,7 @@ def _render(count: int, seed: int, config: SynthConfig, workers: int) -> Iterato
         yield from pool.map(render, chunks)
 
 
-def _chunk(seed: int, config: SynthConfig, span: tuple[int, int]) -> _Chunk:
+def _chunk(seed: int, config: SynthConfig, span: tuple[int, int]) -> _Part:
     cv2.setNumThreads(1)
     renderer = PlateRenderer(config, seed)
     images, quads, aspects = [], [], []
