@@ -30,8 +30,8 @@ PLATE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 MARGIN = 0.1
 # Too little contrast, too few pixels, or a Q that only the country's format tells from an O: known, and no reason to hide the others.
 KNOWN_MISREADS = 1
-CUT_BADLY = (("columns", -0.15), ("rows", -0.15))
-"""There the layout network cuts the last character, or leaves the frame beside it in, which int8 takes for one more."""
+TOO_SLANTED = ("columns", 0.3)
+"""There a character falls into its neighbour."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def with_border(crop: Image) -> Image:
 
 @pytest.fixture(scope="module")
 def thorough() -> PlateReader:
-    """With the text detector, which reads plates that are turned steeply too; the layout network does not always."""
+    """With the text detector, which reads plates that are slanted steeply too; the layout network does not always."""
     return build_reader(ReaderConfig(threads=2, weights="starter-reader", lines="detect"))
 
 
@@ -121,8 +121,7 @@ def test_a_turned_plate_reads_the_same(
 ) -> None:
     crop = turned(plates[plate], degrees)
     assert text_of(thorough, crop) == plate
-    if abs(degrees) <= 8:
-        assert text_of(reader, crop) == plate
+    assert text_of(reader, crop) == plate
 
 
 @pytest.mark.parametrize("slant", [-0.3, -0.15, 0.15, 0.3])
@@ -132,7 +131,7 @@ def test_a_slanted_plate_reads_the_same(
 ) -> None:
     crop = sheared(plates["3147HWW"], slant, axis)
     assert text_of(thorough, crop) == "3147HWW"
-    if abs(slant) <= 0.15 and (axis, slant) not in CUT_BADLY:
+    if (axis, slant) != TOO_SLANTED:
         assert text_of(reader, crop) == "3147HWW"
 
 
