@@ -22,6 +22,7 @@ from train.evaluate.data import Clip, Sample, Truth, comparable, load_clips, loa
 from train.evaluate.figures import Rate
 from train.evaluate.run import sides_of
 from train.evaluate.slices import plate_slices
+from train.evaluate.turned import WAYS, Matrix, look, turned
 from train.manifest import Picture, Plate, write_manifest
 from train.settle import settle
 
@@ -350,6 +351,7 @@ def test_the_command_writes_tables_plots_sheets_and_json(tmp_path: Path) -> None
         "evaluate",
         str(file),
         "--missed",
+        "--turned",
         "--out",
         str(tmp_path / "out"),
     ]
@@ -361,15 +363,41 @@ def test_the_command_writes_tables_plots_sheets_and_json(tmp_path: Path) -> None
     (side,) = document["sides"]
     assert side["parts"]["photographs"]["slices"]["all"]["rates"]["folded"]["hits"] == 1
     assert set(side["models"]) == {"detector", "reader"}
+    turned = side["parts"]["turned"]["slices"]
+    assert turned["slanted"]["rates"]["folded"]["total"] == turned["all"]["rates"]["folded"]["total"] == len(WAYS)
+    assert f"misread: {len(WAYS)} turned plates" in done.stdout, "the label is wrong, so is every reading"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation.json", "reader-calibration.png", "reader-confusions.png", "photographs-calibration.png", "photographs-abstain.png",
         "misread-1.jpg",
     }  # fmt: skip
 
 
-def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("more", "message"), [((), "nothing to measure"), (("--turned",), "--turned: is for readers")])
+def test_nothing_to_measure_is_said(tmp_path: Path, more: tuple[str, ...], message: str) -> None:
     file = labels(tmp_path, "file,text", "a.png,AB1")
-    command = [sys.executable, "-c", "from train.cli import main; main()", "evaluate", str(file), "--only", "detector"]
+    command = [sys.executable, "-c", "from train.cli import main; main()", "evaluate", str(file), "--only", "detector", *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
-    assert "nothing to measure" in done.stderr
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+def test_a_turned_plate_is_whole_and_cut_as_tightly_as_a_detector_would(way: Matrix) -> None:
+    picture = np.zeros((200, 400, 3), np.uint8)
+    cv2.rectangle(picture, (150, 80), (249, 119), (255, 255, 255), -1)
+    seen = look(picture, Box(150, 80, 250, 120), way)[..., 0] > 127
+    assert abs(seen.sum() - 100 * 40) < 0.03 * 100 * 40, "all of it, no larger"
+    assert not seen[0].any()
+    assert not seen[:, 0].any()
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    assert rows[0] <= 0.05 * 1.2 * len(seen) + 1
+    assert columns[0] <= 0.05 * 1.2 * seen.shape[1] + 1
+
+
+def test_few_of_many_plates_are_turned_and_only_those_of_the_alphabet(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 100, 3), np.uint8))
+    plates = [Sample(tmp_path / "a.png", "crop", (Truth(text=text),), "none") for text in ("AB1", "*B1", None)]
+    crops = turned(plates)
+    assert [crop.truth.text for crop in crops] == ["AB1"] * len(WAYS)
+    assert len({crop.sample.path for crop in crops}) == len(WAYS)
+    assert len(turned(plates * 400)) == 134 * len(WAYS)

@@ -44,6 +44,7 @@ def evaluate(
     clips: Annotated[Path | None, typer.Option(metavar="F", help="CSV file with videos and the plates of their vehicles.")] = None,
     kind: Annotated[str | None, typer.Option(help="photo or crop: what the pictures of CSV files are that do not say it.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for evaluation.json and plots.")] = None,
+    turned: Annotated[bool, typer.Option("--turned", help="Read the plates turned and slanted too.")] = False,
     missed: Annotated[bool, typer.Option("--missed", help="List what came out wrong; with --out as contact sheets too.")] = False,
 ) -> None:
     """Measure detector, reader and both together on labelled pictures and clips, with the code that ships."""
@@ -58,7 +59,8 @@ def evaluate(
     samples = load_samples(data, part, command.kind_of(kind))
     console = Console(soft_wrap=False)
     console = console if console.is_terminal else Console(width=command.PLAIN_WIDTH)
-    document = command.evaluate(sides, samples, data, part, clips, command.parts_of(only), console)
+    made = command.turned_of(samples, parts := command.parts_of(only), wanted=turned)
+    document = command.evaluate(sides, samples, data, part, clips, parts, console, made)
     command.conclude(sides, document, out, console, missed=missed)
 
 

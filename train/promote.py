@@ -2,7 +2,8 @@
 
 The gate is a pure function of two measurements: the candidate may lose on none of the slices that matter by more than a margin.
 A slice with few plates does not decide, because one plate more or less would; that it is missing must be allowed by name. Readers are
-measured on rendered plates besides, which have all slices. Putting the files in place is ``train.export``'s.
+measured besides on rendered plates, which have all slices, and on the real ones turned and slanted. Putting the files in place is
+``train.export``'s.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from streamer.errors import UsageError
 from train.evaluate.figures import ALL, Part, Rate
 from train.evaluate.rendered import COUNT
 from train.evaluate.run import Side, What
+from train.evaluate.show import LEADING
 from train.export.card import CARD
 from train.manifest import Split
 from train.measured import measured
@@ -27,13 +29,12 @@ from train.measured import measured
 HARD = ("two-line", "night", "small", "slanted")
 """What models find hard, and no candidate may be promoted without a look at."""
 SLICES = (ALL, *HARD)
-LEADING = {"detector": "recall_50", "reader": "folded", "rendered": "folded", "photographs": "folded", "clips": "folded"}
-"""What must not be lost on any slice that matters."""
 OVERALL = {"detector": ("precision_50", "quiet")}
 """What must not be lost over all, besides."""
 MODELS: dict[str, str] = {"plate-detector": "detector.weights", "plate-reader": "reader.weights", "plate-layout": "reader.layout_weights"}
 """Names of the weights, and the key of the configuration that they belong to."""
-OWN = {"plate-detector": ("detector",), "plate-reader": ("reader", "rendered"), "plate-layout": ("reader", "rendered")}
+_READERS = ("reader", "rendered", "turned")
+OWN = {"plate-detector": ("detector",), "plate-reader": _READERS, "plate-layout": _READERS}
 """Parts of which one must judge each hard slice."""
 
 Install = Callable[[Path, str, dict[str, Any]], Sequence[str] | None]
@@ -173,6 +174,7 @@ def command(request: Request, out: Path | None, *, dry_run: bool = False, instal
     from train.evaluate import command as evaluation
     from train.evaluate.data import load_samples
     from train.evaluate.rendered import render
+    from train.evaluate.turned import turned
     from train.export.install import check_ready
 
     sides = _sides(request)
@@ -181,8 +183,8 @@ def command(request: Request, out: Path | None, *, dry_run: bool = False, instal
     console = console if console.is_terminal else Console(width=evaluation.PLAIN_WIDTH)
     data = load_samples(request.on, request.split)
     parts: tuple[What, ...] = ("detector", "end-to-end") if request.model == "plate-detector" else ("reader", "end-to-end")
-    rendered = render(_rendered(request))
-    document = evaluation.evaluate(sides, data, request.on, request.split, None, parts, console, rendered)
+    made = {"rendered": render(_rendered(request)), "turned": turned(data.samples) if "reader" in parts else []}
+    document = evaluation.evaluate(sides, data, request.on, request.split, None, parts, console, made)
     judged = verdict(
         sides[0].parts, sides[1].parts, request.margin, request.min_count, own=OWN[request.model], allowed=request.allow_missing
     )

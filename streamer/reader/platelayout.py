@@ -31,16 +31,16 @@ CUT_WIDTH = 224
 """Pixels: every line is stretched to this width, whatever it has of its own."""
 
 TURNED = 5.0
-"""Degrees. Lines that lie steeper are looked at again after turning the crop: the network is best with level ones. Of 300 training plates
-as they are / turned by 8 / by 15 degrees, 99.0 / 91.2 / 89.0 % are read so, with one look 99.0 / 90.0 / 84.8 %."""
+"""Degrees. Lines that lie steeper are looked at again after turning the crop: the network is best with level ones. Of 632 crops of
+validation plates, turned and slanted, 98.6 % are read exactly so, 98.3 % with one look (plate-train evaluate --turned)."""
 AROUND = 0.5
 """Room around the lines for the second look, in heights of a line."""
 
 ABOVE = 0.15
 """Room above and below the characters, in heights of the line: corners that are a little wrong cut no character."""
 BESIDE = 0.4
-"""Room left and right of them, in heights of the line: more, because crops are wide and errors grow with their width. Of the same
-plates, as they are and turned or slanted, 91.5 % are read so, 90.8 % with 0.25."""
+"""Room left and right of them, in heights of the line: more, because crops are wide and errors grow with their width. Of the same crops
+98.6 % are read exactly so, 97.3 % with 0.25."""
 
 
 class LearnedLines:

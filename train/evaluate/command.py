@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from streamer.errors import UsageError
 from train.evaluate.data import Data, load_clips
 from train.evaluate.rendered import Crop
 from train.evaluate.report import report, write
-from train.evaluate.run import EVERYTHING, Side, What, read_rendered, run
+from train.evaluate.run import EVERYTHING, Side, What, read_made, run
 from train.evaluate.show import list_misses, show, show_changes
 from train.manifest import Kind
 
@@ -29,9 +29,9 @@ def evaluate(
     truth: Path | None,
     only: Sequence[What],
     console: Console,
-    rendered: Sequence[Crop] = (),
+    made: Mapping[str, Sequence[Crop]] | None = None,
 ) -> dict[str, Any]:
-    """Measure each side, print the tables and give the report; ``rendered``: plates that readers are measured on besides.
+    """Measure each side, print the tables and give the report; ``made``: what readers are measured on besides, by the name of the part.
 
     Raises UsageError or what the models raise.
     """
@@ -43,8 +43,9 @@ def evaluate(
 
     for side in sides:
         run(side, data.samples, known_clips, only, shown)
-        if rendered:
-            read_rendered(side, rendered, shown)
+        for name, crops in (made or {}).items():
+            if crops:
+                read_made(side, name, crops, shown)
     for side in sides:
         for name, info in sorted(side.models.items()):
             console.print(f"{side.label}: {name} {info.name} {info.sha256[:12]}, {info.backend}", highlight=False, markup=False)
@@ -56,6 +57,17 @@ def evaluate(
     document = report(sides, [*files, *([truth] if truth else [])], split, data.left_out)
     show_changes(console, document["differences"] or {})
     return document
+
+
+def turned_of(data: Data, only: Sequence[What], *, wanted: bool) -> dict[str, Sequence[Crop]]:
+    """Make what the option --turned asks for. Raises UsageError if there is nothing for it."""
+    if not wanted:
+        return {}
+    from train.evaluate.turned import turned
+
+    if "reader" not in only or not (crops := turned(data.samples)):
+        raise UsageError("--turned: is for readers (--only reader) and plates whose texts are known, in A-Z and 0-9")
+    return {"turned": crops}
 
 
 def conclude(sides: Sequence[Side], document: dict[str, Any], out: Path | None, console: Console, *, missed: bool) -> None:

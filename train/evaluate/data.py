@@ -131,6 +131,12 @@ def load_clips(path: Path) -> list[Clip]:
     return clips
 
 
+def plates_to_read(samples: Sequence[Sample]) -> list[tuple[Sample, Truth]]:
+    """Give the plates that readers are measured on: the crops with text or, without any, those that boxes cut out of photographs."""
+    crops = [(sample, truth) for sample in samples if sample.kind == "crop" for truth in sample.truths if truth.text]
+    return crops or [(sample, truth) for sample in samples for truth in sample.truths if truth.text and truth.box]
+
+
 def comparable(text: str) -> str | None:
     """Give a text as it is compared: A-Z, 0-9 and ``*``. None if it has none of them, or characters of another script."""
     characters = []

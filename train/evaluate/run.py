@@ -15,7 +15,7 @@ from streamer.crops import cut
 from streamer.errors import UsageError
 from streamer.types import Detection, Image, ModelInfo, Passage
 from train.evaluate import boxes, clips, photographs, reads
-from train.evaluate.data import Clip, Sample, Truth
+from train.evaluate.data import Clip, Sample, Truth, plates_to_read
 from train.evaluate.figures import Part
 from train.evaluate.rendered import Crop
 
@@ -108,18 +108,14 @@ def _photographs(side: Side, photos: Sequence[Sample], track: Track, *, read: bo
 
 
 def _reader(side: Side, samples: Sequence[Sample], track: Track) -> None:
-    """Read the true crops: those that are given or, without any, those that the true boxes cut out of photographs."""
-    crops = [(sample, truth) for sample in samples if sample.kind == "crop" for truth in sample.truths if truth.text]
-    if not crops:
-        crops = [(sample, truth) for sample in samples for truth in sample.truths if truth.text and truth.box]
-    if crops:
+    if crops := plates_to_read(samples):
         side.parts["reader"] = _read(side, crops, lambda number: _crop(*crops[number]), track(crops, f"{side.label}: crops"))
 
 
-def read_rendered(side: Side, crops: Sequence[Crop], track: Track) -> None:
-    """Measure a reader on rendered plates: the part ``rendered``."""
+def read_made(side: Side, name: str, crops: Sequence[Crop], track: Track) -> None:
+    """Measure a reader on pictures that were made for it: the part ``name``."""
     known = [(crop.sample, crop.truth) for crop in crops]
-    side.parts["rendered"] = _read(side, known, lambda number: crops[number].image, track(known, f"{side.label}: rendered"), keep=True)
+    side.parts[name] = _read(side, known, lambda number: crops[number].image, track(known, f"{side.label}: {name}"), keep=True)
 
 
 def _read(

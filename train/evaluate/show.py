@@ -16,22 +16,21 @@ from train.evaluate.run import Side
 Column = tuple[str, str, float]
 """Heading, name of the figure, factor."""
 _RATES = 100.0
+_READER: tuple[Column, ...] = (
+    ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
+    ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
+    ("CPU ms", "cpu_ms_per_crop", 1.0),
+)  # fmt: skip
+MADE = ("rendered", "turned")
+"""Parts whose pictures lie in no file."""
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "detector": (
         ("rec. .5", "recall_50", _RATES), ("rec. .3", "recall_30", _RATES), ("prec. .5", "precision_50", _RATES),
         ("prec. .3", "precision_30", _RATES), ("mAP50", "map50", _RATES), ("mAP50-95", "map50_95", _RATES),
         ("mean IoU", "mean_iou", 1.0), ("false/empty", "false_per_empty", 1.0),
     ),
-    "reader": (
-        ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
-        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
-        ("CPU ms", "cpu_ms_per_crop", 1.0),
-    ),
-    "rendered": (
-        ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("CER", "character_error", _RATES),
-        ("CER folded", "character_error_folded", _RATES), ("given", "given", _RATES), ("ms a crop", "ms_per_crop", 1.0),
-        ("CPU ms", "cpu_ms_per_crop", 1.0),
-    ),
+    "reader": _READER,
+    **dict.fromkeys(MADE, _READER),
     "photographs": (
         ("exact", "exact", _RATES), ("folded", "folded", _RATES), ("best folded", "best_folded", _RATES), ("given", "given", _RATES),
         ("silent", "silent", _RATES),
@@ -41,7 +40,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("wrong of given", "wrong", _RATES), ("once", "once", _RATES), ("other texts / vehicle", "extra", 1.0),
     ),
 }  # fmt: skip
-LEADING = {"detector": "recall_50", "reader": "folded", "rendered": "folded", "photographs": "folded", "clips": "folded"}
+LEADING = {"detector": "recall_50"} | dict.fromkeys(("reader", *MADE, "photographs", "clips"), "folded")
 """The rate that a part is judged by: its interval is shown, and its difference."""
 ABSTAIN_SHOWN = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 _SHOWN_CONFUSIONS = 12
@@ -142,14 +141,15 @@ def show_changes(console: Console, differences: Mapping[str, Any]) -> None:
 
 
 def list_misses(console: Console, sides: Iterable[Side]) -> None:
-    """Print what came out wrong, by kind and source; of rendered plates only how many: nobody can look at a file of theirs."""
+    """Print what came out wrong, by kind and source; of MADE only how many."""
     for side in sides:
-        for miss in sorted((m for name, part in side.parts.items() if name != "rendered" for m in part.misses), key=order):
+        for miss in sorted((m for name, part in side.parts.items() if name not in MADE for m in part.misses), key=order):
             score = "" if miss.score is None else f" ({miss.score:.2f})"
             text = f"{miss.what}: {miss.file}: {miss.truth or 'no plate'}, given {miss.given}{score}"
             console.print(f"{side.label}: {text}" if side.label != "weights" else text, markup=False, highlight=False, soft_wrap=True)
-        if (rendered := side.parts.get("rendered")) and rendered.misses:
-            console.print(f"{side.label}: misread: {len(rendered.misses)} rendered plates; with --out on contact sheets", highlight=False)
+        for name in MADE:
+            if name in side.parts and (misses := side.parts[name].misses):
+                console.print(f"{side.label}: misread: {len(misses)} {name} plates; with --out on contact sheets", highlight=False)
 
 
 def order(miss: Miss) -> tuple[str, str, str]:
