@@ -22,7 +22,7 @@ from train.evaluate.data import Clip, Sample, Truth, comparable, load_clips, loa
 from train.evaluate.figures import Rate
 from train.evaluate.run import sides_of
 from train.evaluate.slices import plate_slices
-from train.evaluate.turned import WAYS, Matrix, look, turned
+from train.evaluate.turned import LARGEST, WAYS, Matrix, look, turned
 from train.manifest import Picture, Plate, write_manifest
 from train.settle import settle
 
@@ -70,6 +70,19 @@ def test_yolo_labels_beside_images_give_the_boxes(tmp_path: Path) -> None:
     (tmp_path / "labels/val/a.txt").write_text("0 0.5 0.5 0.2 0.5\n0 0.5 40 0.2 0.5\n")
     with pytest.raises(UsageError, match=r"m\.csv:2: .*a\.txt:2: 40 is not between 0 and 1"):
         load_samples([tmp_path / "m.csv"])
+
+
+def test_labels_with_keypoints_are_boxes_as_their_data_yaml_says(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    cv2.imwrite(str(tmp_path / "images/a.png"), np.zeros((100, 200, 3), np.uint8))
+    (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.2 0.1 0.4 0.45 2 0.6 0.45 2 0.6 0.55 2 0.4 0.55 2\n")
+    (tmp_path / "data.yaml").write_text("{names: [plate], kpt_shape: [4, 3]}")
+    (tmp_path / "m.csv").write_text("file,text\nimages/a.png,AB1\n")
+    (sample,) = load_samples([tmp_path / "m.csv"]).samples
+    box = sample.truths[0].box
+    assert box is not None
+    assert (box.x1, box.y1, box.x2, box.y2) == pytest.approx((80, 45, 120, 55))
 
 
 def test_more_texts_than_boxes_are_not_brought_together(tmp_path: Path) -> None:
@@ -392,6 +405,9 @@ def test_a_turned_plate_is_whole_and_cut_as_tightly_as_a_detector_would(way: Mat
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     assert rows[0] <= 0.05 * 1.2 * len(seen) + 1
     assert columns[0] <= 0.05 * 1.2 * seen.shape[1] + 1
+    right_end_falls = np.cov(np.nonzero(seen))[0, 1] > 0
+    name = next(name for name, matrix in WAYS.items() if matrix is way)
+    assert name.startswith("leaning") or right_end_falls == ("+" in name), "clockwise"
 
 
 def test_few_of_many_plates_are_turned_and_only_those_of_the_alphabet(tmp_path: Path) -> None:
@@ -401,3 +417,10 @@ def test_few_of_many_plates_are_turned_and_only_those_of_the_alphabet(tmp_path: 
     assert [crop.truth.text for crop in crops] == ["AB1"] * len(WAYS)
     assert len({crop.sample.path for crop in crops}) == len(WAYS)
     assert len(turned(plates * 400)) == 134 * len(WAYS)
+    photograph = Sample(
+        tmp_path / "a.png", "photo", (Truth(Box(10, 10, 50, 30), text="*AB1"), Truth(Box(60, 10, 90, 30), text="AB2")), "all"
+    )
+    assert {crop.truth.text for crop in turned([photograph])} == {"AB2"}
+    assert {crop.truth.text for crop in turned([photograph, *plates, *plates])} == {"AB1"}
+    cv2.imwrite(str(tmp_path / "large.png"), np.zeros((1000, 3000, 3), np.uint8))
+    assert max(turned([Sample(tmp_path / "large.png", "crop", (Truth(text="AB1"),), "none")])[0].image.shape) == LARGEST

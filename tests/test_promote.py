@@ -19,6 +19,7 @@ from train.evaluate.figures import Part, Rate, Slice
 from train.evaluate.reads import Read, measure
 from train.evaluate.rendered import COUNT, render
 from train.evaluate.run import Side
+from train.evaluate.turned import WAYS
 from train.export.install import READER
 from train.promote import HARD, Request, Verdict, verdict
 
@@ -77,6 +78,14 @@ def test_a_hard_slice_must_be_judged_in_one_part_or_be_allowed_to_miss() -> None
     assert [(lack.slice, lack.allowed) for lack in judged.lacks] == [("night", True), ("slanted", True)]
 
 
+def test_many_looks_at_a_plate_are_one_plate() -> None:
+    before = {"turned": part(all=90, night=90)["reader"]}
+    judged = judge(before, before, own=("turned",), allowed=("two-line", "small", "slanted"))
+    assert {check.plates for check in judged.checks} == {100 // len(WAYS)}
+    assert "too few to judge" in judged.reasons[0]
+    assert f"night: {100 // len(WAYS)} plates, fewer than 20" in judged.reasons[1]
+
+
 def test_rendered_plates_have_all_hard_slices_and_are_the_same_each_time() -> None:
     crops = render(120)
     read = measure([Read(c.sample, c.truth, None, (c.truth.box.width, c.truth.box.height), float(c.image.mean())) for c in crops], 1.0)  # type: ignore[union-attr]
@@ -108,6 +117,7 @@ def test_the_current_weights_may_replace_themselves(tmp_path: Path, capsys: pyte
     assert measured["reader"]["folded"] == 100.0
     assert measured["reader"]["plates"] == 2
     assert set(measured["rendered"]["slices"]) == set(HARD)
+    assert measured["turned"]["plates"] == 2 * len(WAYS)
     assert measured["command"].startswith("plate-train promote plate-reader --model plate-reader --on crops.csv --split all ")
     assert str(tmp_path) not in json.dumps(measured)
 

@@ -22,6 +22,7 @@ from train.evaluate.figures import ALL, Part, Rate
 from train.evaluate.rendered import COUNT
 from train.evaluate.run import Side, What
 from train.evaluate.show import LEADING
+from train.evaluate.turned import WAYS
 from train.export.card import CARD
 from train.manifest import Split
 from train.measured import measured
@@ -33,6 +34,8 @@ OVERALL = {"detector": ("precision_50", "quiet")}
 """What must not be lost over all, besides."""
 MODELS: dict[str, str] = {"plate-detector": "detector.weights", "plate-reader": "reader.weights", "plate-layout": "reader.layout_weights"}
 """Names of the weights, and the key of the configuration that they belong to."""
+VIEWS = {"turned": len(WAYS)}
+"""Pictures of one plate in a part: they are counted as one, because they fail together."""
 _READERS = ("reader", "rendered", "turned")
 OWN = {"plate-detector": ("detector",), "plate-reader": _READERS, "plate-layout": _READERS}
 """Parts of which one must judge each hard slice."""
@@ -85,6 +88,11 @@ class Check:
     decides: bool
     """False: too few plates."""
     lost: bool
+
+    @property
+    def plates(self) -> int:
+        """How many it is measured on, not how many pictures of them."""
+        return self.after.total // VIEWS.get(self.part, 1)
 
     @property
     def change(self) -> float:
@@ -152,7 +160,7 @@ def verdict(
 def _lacks(checks: Sequence[Check], own: Sequence[str], allowed: Collection[str]) -> tuple[Lack, ...]:
     judged = [check for check in checks if check.part in own]
     decided = {check.slice for check in judged if check.decides}
-    plates = {name: max((check.after.total for check in judged if check.slice == name), default=0) for name in HARD}
+    plates = {name: max((check.plates for check in judged if check.slice == name), default=0) for name in HARD}
     return tuple(Lack(name, plates[name], name in allowed) for name in HARD if name not in decided)
 
 
@@ -163,7 +171,7 @@ def _checks(name: str, before: Part, after: Part, margin: float, min_count: int)
         one, other = (part.slices[slice_name].rates.get(figure) if slice_name in part.slices else None for part in (before, after))
         if one is None or other is None or not one.total or not other.total:
             continue
-        decides = min(one.total, other.total) >= min_count
+        decides = min(one.total, other.total) // VIEWS.get(name, 1) >= min_count
         fall = 100 * (one.share - other.share)
         found.append(Check(name, slice_name, figure, one, other, decides, decides and fall > margin + 1e-9))
     return found
@@ -268,7 +276,7 @@ def _table(judged: Verdict, request: Request) -> Table:
     table = Table("part", "slice", "figure", "plates", "current", "candidate", "change", "", title=title, title_justify="left")
     for c in judged.checks:
         word = "lost" if c.lost else "ok" if c.decides else "too few to decide"
-        cells = (c.part, c.slice, c.figure, str(c.after.total), _told(c.before), _told(c.after), f"{c.change:+.1f}", word)
+        cells = (c.part, c.slice, c.figure, str(c.plates), _told(c.before), _told(c.after), f"{c.change:+.1f}", word)
         table.add_row(*cells, style="red" if c.lost else None)
     for lack in judged.lacks:
         word = "missing, allowed" if lack.allowed else "missing"

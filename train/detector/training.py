@@ -78,7 +78,7 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
     last = out / "weights" / "last.pt"
     if resume and not last.is_file():
         raise UsageError(f"{last}: nothing to resume; start without --resume")
-    if config.keep and (_SCRATCH.match(config.model) or _has_corners(data)):
+    if config.keep and (_SCRATCH.match(config.model) or config.model.endswith(".yaml") or _has_corners(data)):
         raise UsageError(f"keep: {config.keep} asks for a mean with weights to start from, but {config.model} has none of this kind")
     began = monotonic()
     with _ultralytics(quiet=watch is not None):
@@ -87,6 +87,8 @@ def train_detector(data: Path, config: DetectorTraining, out: Path, *, resume: b
         if resume:
             _demand_unfinished(last)
             config = as_it_began(out, config)
+            if config.keep and not (out / _BEGAN).is_file():
+                raise UsageError(f"{out / _BEGAN}: missing; it holds the weights that the training began with, for keep: {config.keep}")
             model = YOLO(str(last))
         else:
             model = _with_corners(config.model) if _has_corners(data) else YOLO(_start(config.model))
@@ -110,8 +112,8 @@ def _set(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
 
 def _lay_aside(model: Any, data: Path, config: DetectorTraining, out: Path) -> None:
     """Keep the weights to begin with for the mean. Raises UsageError if there can be none."""
-    content = yaml.safe_load(data.read_text("utf-8"))
-    given = len(as_names(content.get("names"), str(data))) or content.get("nc") if isinstance(content, dict) else 0
+    content = yaml.safe_load(_resolved(data, out).read_text("utf-8"))
+    given = len(as_names(content.get("names"), str(data))) or content.get("nc", 0)
     if given != len(model.names):
         why = f"has {given} classes, {config.model} has {len(model.names)}, so that there is no mean of their weights"
         raise UsageError(f"{data}: {why}; set keep: 0")

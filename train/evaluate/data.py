@@ -19,13 +19,16 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
+
+import yaml
 
 from streamer.errors import UsageError
 from streamer.plates import normalise
 from streamer.types import Box
-from train.collect.labels import labels_of, read_labels
+from train.collect.labels import keypoints, labels_of, read_labels
 from train.manifest import PICTURE_TAGS, Kind, Picture, Split, checked_tags, read_manifest
 from train.settle import Settled, settle
 
@@ -33,6 +36,8 @@ Row = Mapping[str, str]
 Boxed = Literal["all", "some", "none"]
 VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts"})
 _EXIF_ORIENTATION, _FIRST_ON_ITS_SIDE = 274, 5
+_UP = 3
+"""Folders from labels up to their data.yaml: at most set/train/labels/day."""
 _SEPARATORS = frozenset(" -.·•:_/'")
 
 
@@ -269,11 +274,24 @@ def _box(part: str) -> Box:
 
 
 def _from_labels(labels: Path, picture: Path) -> list[Box]:
-    found, problems = read_labels(labels)
+    found, problems = read_labels(labels, _keypoints_above(labels.parent))
     if problems:
         raise ValueError(str(problems[0]))
     width, height = _size(picture)
     return [Box(x1 * width, y1 * height, x2 * width, y2 * height) for x1, y1, x2, y2 in (label.clipped() for label in found)]
+
+
+@cache
+def _keypoints_above(folder: Path) -> tuple[int, int] | None:
+    """Give the keypoints that labels in a folder have, as the nearest data.yaml above says; None: none. Raises ValueError."""
+    for place in (folder, *list(folder.parents)[:_UP]):
+        if (description := place / "data.yaml").is_file():
+            try:
+                content = yaml.safe_load(description.read_text("utf-8"))
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                raise ValueError(f"{description} cannot be read ({error})") from error
+            return keypoints(content, str(description)) if isinstance(content, dict) else None
+    return None
 
 
 def _size(picture: Path) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from train.evaluate.data import Sample, Truth, plates_to_read
 from train.evaluate.rendered import Crop
 
 Matrix = npt.NDArray[np.float64]
+LARGEST = 640
+"""Pixels of a picture's longer side: of close plates, which readers shrink anyhow, so that all fit into memory."""
 MOST = 150
 """Plates; of more so many are taken, evenly spread: each is read in every one of WAYS."""
 
@@ -35,12 +37,12 @@ WAYS: dict[str, Matrix] = {
 
 
 def turned(samples: Sequence[Sample]) -> list[Crop]:
-    """Give plates in all WAYS, cut as a detector would: out of photographs, which have what is around them, or else crops.
+    """Give plates in all WAYS, cut as a detector would: those of photographs, or the crops if these are more.
 
-    Those with characters beyond the alphabet are left out.
+    (Both may show the same plates.) Those with characters beyond the alphabet are left out.
     """
-    known = plates_to_read([sample for sample in samples if sample.kind == "photo"]) or plates_to_read(samples)
-    plates = [(sample, truth) for sample, truth in known if "*" not in (truth.text or "*")]
+    kinds = [plates_to_read([sample for sample in samples if sample.kind == kind]) for kind in ("photo", "crop")]
+    plates = max(([plate for plate in known if "*" not in (plate[1].text or "*")] for known in kinds), key=len)
     spread = max(1, math.ceil(len(plates) / MOST))
     return [crop for sample, truth in plates[::spread] for crop in _crops(sample, truth)]
 
@@ -66,4 +68,5 @@ def look(picture: Image, box: Box, way: Matrix, margin: float = MARGIN) -> Image
     matrix = np.column_stack((way, reach - way @ middle))
     width, height = np.maximum(1, np.ceil(2 * reach)).astype(int)
     seen = cv2.warpAffine(picture, matrix, (int(width), int(height)), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(seen, np.uint8)
+    share = LARGEST / max(seen.shape[:2])
+    return np.asarray(cv2.resize(seen, None, fx=share, fy=share, interpolation=cv2.INTER_AREA) if share < 1 else seen, np.uint8)

@@ -22,7 +22,7 @@ class ReaderTraining(BaseModel):
     """A name of the manifest, a folder with inference.onnx, or an ONNX file: PP-OCRv6 small recognition, published or trained here."""
     letters: str = Field(default=LATIN, min_length=2)
     """The alphabet: each character once, capitals; the network to start from must know them. What else plates show is OTHER."""
-    steps: int = Field(default=3000, ge=1)
+    steps: int = Field(default=2400, ge=1)
     batch: int = Field(default=24, ge=1)
     learning_rate: float = Field(default=8e-5, gt=0)
     """Peak; 4e-4 destroys what the network knew."""
